@@ -1,0 +1,74 @@
+// Command mayfly learns what containers normally do from recordings, tells when
+// a new recording departs from it, and writes what it learned as rules.
+//
+// Each command stands in a file of its own; this one starts them and turns
+// errors into exit statuses.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit statuses, the same for every command and part of every long help.
+const (
+	statusFailure = 1 // it did not work; the reason is on stderr
+	statusUsage   = 2 // the command line is wrong
+	statusPartial = 3 // it worked, but some inputs were rejected
+)
+
+// exitStatuses closes the long help of each command.
+const exitStatuses = `Exit status: 0 fine, 1 failure, 2 wrong use, 3 partial (some inputs were rejected).`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var status statusError
+	if !errors.As(err, &status) {
+		status = statusError{statusFailure, err}
+	}
+	if status.err != nil {
+		fmt.Fprintf(stderr, "mayfly: %v\n", status.err)
+	}
+	return status.status
+}
+
+// statusError is an error with an exit status other than failure. With a nil
+// err nothing is printed: the command has said it already.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e statusError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e statusError) Unwrap() error { return e.err }
+
+// usageErrorf is an error of the command line.
+func usageErrorf(format string, args ...any) error {
+	return statusError{statusUsage, fmt.Errorf(format, args...)}
+}

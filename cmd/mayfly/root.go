@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+const rootLong = `mayfly learns what containers normally do from recordings, tells when a new
+recording departs from it, and writes what it learned as rules for other tools.
+
+  record    what containers do, with eBPF, into a trace (root)
+  ingest    traces into windows of features
+  train     a detector on windows
+  evaluate  a detector against labels
+  replay    a detector over new traces, into findings
+  rules     what was learned and found into Falco rules and seccomp profiles
+  demo      all of it, on a small real recording that ships with mayfly
+
+Start with: mayfly demo
+
+` + exitStatuses
+
+// newRootCommand puts the commands together. Wrong flags and arguments end with
+// statusUsage whichever command they were given to.
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "mayfly",
+		Short:         "Learn what containers do, find what departs from it, write rules",
+		Long:          rootLong,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageErrorf("%w (see %s -h)", err, cmd.CommandPath())
+	})
+	root.AddCommand(commands()...)
+	for _, cmd := range root.Commands() {
+		if check := cmd.Args; check != nil {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return usageErrorf("%s: %w (see %s -h)", cmd.Name(), err, cmd.CommandPath())
+				}
+				return nil
+			}
+		}
+	}
+	root.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageErrorf("unknown command %q%s", args[0], suggest(cmd, args[0]))
+		}
+		return nil
+	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return root
+}
+
+func suggest(cmd *cobra.Command, word string) string {
+	if names := cmd.SuggestionsFor(word); len(names) > 0 {
+		return fmt.Sprintf("; did you mean %q?", names[0])
+	}
+	return " (see mayfly -h)"
+}

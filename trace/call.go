@@ -1,0 +1,128 @@
+package trace
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/elastic/go-seccomp-bpf/arch"
+)
+
+// Call numbers a system call the same way whatever machine recorded it: the
+// number of x86-64 where that has the call. Windows, vocabularies and profiles
+// hold Calls; only a trace's sequences hold the recording machine's own numbers.
+type Call = uint16
+
+// Calls that x86-64 has no number for, and steps that some recorders count like
+// calls, have numbers from firstExtra on, in the order of extraCalls.
+const firstExtra = 600
+
+// extraCalls is append-only: positions are on disk in detectors and features.
+var extraCalls = []string{
+	// Seen in public datasets: sysdig's names for what is not a call of x86-64.
+	"procexit", "switch", "signaldeliver", "sigreturn", "prlimit", "pread", "pwrite",
+	"preadv", "pwritev",
+	// Of 32-bit tables (i386, arm).
+	"waitpid", "oldstat", "oldfstat", "oldlstat", "stime", "mknod32", "nice", "break",
+	"stty", "gtty", "ftime", "prof", "signal", "lock", "mpx", "ulimit", "oldolduname",
+	"sigaction", "sgetmask", "ssetmask", "sigsuspend", "sigpending", "oldlstat32",
+	"oldgetrlimit", "readdir", "socketcall", "olduname", "idle", "vm86old", "ipc",
+	"sigprocmask", "bdflush", "_llseek", "_newselect", "vm86", "ugetrlimit", "mmap2",
+	"truncate64", "ftruncate64", "stat64", "lstat64", "fstat64", "lchown32", "getuid32",
+	"getgid32", "geteuid32", "getegid32", "setreuid32", "setregid32", "getgroups32",
+	"setgroups32", "fchown32", "setresuid32", "getresuid32", "setresgid32", "getresgid32",
+	"chown32", "setuid32", "setgid32", "setfsuid32", "setfsgid32", "fcntl64", "sendfile64",
+	"statfs64", "fstatfs64", "fadvise64_64", "fstatat64", "umount", "arm_fadvise64_64",
+}
+
+var (
+	callNames   = map[Call]string{}
+	callNumbers = map[string]Call{}
+)
+
+func init() {
+	for n, name := range arch.X86_64.SyscallNumbers {
+		callNames[Call(n)] = name
+		callNumbers[name] = Call(n)
+	}
+	for i, name := range extraCalls {
+		if _, ok := callNumbers[name]; ok {
+			continue
+		}
+		callNames[Call(firstExtra+i)] = name
+		callNumbers[name] = Call(firstExtra + i)
+	}
+}
+
+// CallName returns the name of a call, or "call_N" where it has none.
+func CallName(c Call) string {
+	if name, ok := callNames[c]; ok {
+		return name
+	}
+	return fmt.Sprintf("call_%d", c)
+}
+
+// CallNumber returns the call of a name, as CallName wrote it; false when no
+// such call is known.
+func CallNumber(name string) (Call, bool) {
+	if c, ok := callNumbers[name]; ok {
+		return c, true
+	}
+	if rest, ok := strings.CutPrefix(name, "call_"); ok {
+		if n, err := strconv.ParseUint(rest, 10, 16); err == nil {
+			return Call(n), true
+		}
+	}
+	return 0, false
+}
+
+// CallTable translates the numbers of one machine into Calls. It is read-only
+// once made and safe for concurrent use.
+type CallTable struct{ native, compat []Call }
+
+// NewCallTable returns the table of a machine, named as GOARCH names it
+// (amd64, arm64, 386, arm).
+func NewCallTable(goarch string) (*CallTable, error) {
+	infos := map[string][2]*arch.Info{
+		"amd64": {arch.X86_64, arch.I386},
+		"arm64": {arch.AARCH64, arch.ARM},
+		"386":   {arch.I386, arch.I386},
+		"arm":   {arch.ARM, arch.ARM},
+	}
+	pair, ok := infos[goarch]
+	if !ok {
+		return nil, fmt.Errorf("machine %q: no table of system calls", goarch)
+	}
+	return &CallTable{native: translate(pair[0]), compat: translate(pair[1])}, nil
+}
+
+// Call translates one number of a sequence, CompatCall included. A number that
+// the table does not know keeps its value.
+func (t *CallTable) Call(n uint16) Call {
+	table := t.native
+	if n&CompatCall != 0 {
+		n &^= CompatCall
+		table = t.compat
+	}
+	if int(n) < len(table) {
+		return table[n]
+	}
+	return n
+}
+
+func translate(info *arch.Info) []Call {
+	last := 0
+	for n := range info.SyscallNumbers {
+		last = max(last, n)
+	}
+	table := make([]Call, last+1)
+	for n := range table {
+		table[n] = Call(n)
+		if name, ok := info.SyscallNumbers[n]; ok {
+			if c, ok := CallNumber(name); ok {
+				table[n] = c
+			}
+		}
+	}
+	return table
+}
