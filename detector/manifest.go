@@ -1,0 +1,126 @@
+package detector
+
+import (
+	"fmt"
+	"math"
+)
+
+// Version is the version of the detector file that this package writes, and the
+// only one that it reads.
+const Version = 1
+
+// format names the file in its manifest.
+const format = "mayfly detector"
+
+// Engines of a detector.
+const (
+	Isolation = "isolation" // isolation forest on windows taken as normal
+	Random    = "random"    // random forest on labelled windows
+)
+
+// Manifest says what a detector is and what it was made from. It is the file
+// manifest.json of the detector file.
+type Manifest struct {
+	Format  string `json:"format"`  // "mayfly detector"
+	Version int    `json:"version"` // Version
+	Engine  string `json:"engine"`  // Isolation or Random
+	Mayfly  string `json:"mayfly"`  // version of the program that trained it
+	Seed    uint64 `json:"seed"`
+
+	WidthNS   int64   `json:"width_ns"`  // of the windows that it scores
+	Threshold float64 `json:"threshold"` // a window alarms when its score is greater
+	Budget    Budget  `json:"budget"`
+
+	Inputs   []Input `json:"inputs"`   // what it was trained on
+	Training Counts  `json:"training"` // windows used and left aside
+	Trained  []Span  `json:"trained"`  // container times it has seen: no evaluation may use them
+
+	// Expected holds, for each feature in order, the range that most training
+	// windows taken as normal lie in (1st to 99th percentile).
+	Expected []Range `json:"expected"`
+}
+
+// Input is one file that a detector was trained on.
+type Input struct {
+	Name    string `json:"name"` // base name
+	SHA256  string `json:"sha256"`
+	Windows int64  `json:"windows"`
+}
+
+// Counts says how many windows a training saw, and what became of them.
+type Counts struct {
+	Windows    int64 `json:"windows"`    // used
+	Normal     int64 `json:"normal"`     // used as normal
+	Attack     int64 `json:"attack"`     // used as attack (random forest only)
+	HeldOut    int64 `json:"held_out"`   // on the test side of the split
+	SetAside   int64 `json:"set_aside"`  // labelled as attack, and so not learned as normal
+	Containers int   `json:"containers"` // of the windows used
+	Lost       int64 `json:"lost"`       // records lost within the windows used
+}
+
+// Span is a time of one container that a detector was trained on.
+type Span struct {
+	Host        string `json:"host"`
+	ContainerID string `json:"container_id"`
+	FromNS      int64  `json:"from_ns"`
+	ToNS        int64  `json:"to_ns"` // exclusive
+}
+
+// Range is a closed interval of feature values.
+type Range struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Budget says how many false alarms may be spent; the threshold follows from it.
+// Exactly one of its wishes is set.
+type Budget struct {
+	AlarmsPerContainerDay float64 `json:"alarms_per_container_day,omitempty"`
+	FalsePositiveRate     float64 `json:"false_positive_rate,omitempty"` // share of normal windows, (0,1)
+
+	// Resolved is the finest rate that the training windows can vouch for, in
+	// the unit of the wish: 1/(n+1) of n windows. When it is above the wish,
+	// the threshold is the highest training score, and the wish is a hope.
+	Resolved float64 `json:"resolved"`
+}
+
+// check says what is wrong with a wish.
+func (b Budget) check() error {
+	day, rate := b.AlarmsPerContainerDay, b.FalsePositiveRate
+	switch {
+	case (day != 0) == (rate != 0):
+		return fmt.Errorf("budget: want either alarms per container-day or a false-positive rate, got %g and %g", day, rate)
+	case day != 0 && !(day > 0 && !math.IsInf(day, 0)):
+		return fmt.Errorf("budget: want more than 0 alarms per container-day, got %g", day)
+	case rate != 0 && !(rate > 0 && rate < 1):
+		return fmt.Errorf("budget: want a false-positive rate between 0 and 1, got %g", rate)
+	}
+	return nil
+}
+
+// perWindow is the share of normal windows that may alarm.
+func (b Budget) perWindow(widthNS int64) float64 {
+	if b.FalsePositiveRate > 0 {
+		return b.FalsePositiveRate
+	}
+	return b.AlarmsPerContainerDay * float64(widthNS) / nanosPerDay
+}
+
+const nanosPerDay = 24 * 60 * 60 * 1e9
+
+// check refuses a manifest that this package cannot stand behind.
+func (m *Manifest) check() error {
+	switch {
+	case m.Format != format:
+		return fmt.Errorf("manifest.json: want format %q, got %q", format, m.Format)
+	case m.Version != Version:
+		return fmt.Errorf("manifest.json: detector of version %d, this mayfly reads version %d: train it again", m.Version, Version)
+	case m.Engine != Isolation && m.Engine != Random:
+		return fmt.Errorf("manifest.json: unknown engine %q", m.Engine)
+	case m.WidthNS <= 0:
+		return fmt.Errorf("manifest.json: width_ns: want more than 0, got %d", m.WidthNS)
+	case math.IsNaN(m.Threshold) || m.Threshold < 0 || m.Threshold > 1:
+		return fmt.Errorf("manifest.json: threshold: want [0,1], got %g", m.Threshold)
+	}
+	return nil
+}
