@@ -1,15 +1,12 @@
 # What a person types here. CI calls the same targets (.ci/run).
 
-.PHONY: build test must lint generate bench clean
+.PHONY: build test lint generate bench clean
 
 build: ## the binary, into ./mayfly
 	go build -o mayfly ./cmd/mayfly
 
 test: ## every test; those that need root, BTF or Docker skip with a reason
 	go test ./...
-
-must: ## every test; what cannot run here fails instead of skipping (as root)
-	MAYFLY_TEST_MUST_RUN=1 go test -p 1 -timeout 25m ./...
 
 lint: ## walls between packages, errors, comments
 	golangci-lint run
