@@ -10,7 +10,7 @@ const (
 	Exec        Kind = "exec"         // path (the file run), argv, cwd, exe_origin; ret: a failed exec has ret < 0
 	Exit        Kind = "exit"         // arg: the wait status (code<<8 | signal) of the whole process
 	Fork        Kind = "fork"         // target_pid (the child's pid; the child's tid for a thread), flags: clone flags
-	Open        Kind = "open"         // path, flags (O_*), mode, ret: descriptor or -errno
+	FileOpen    Kind = "open"         // path, flags (O_*), mode, ret: descriptor or -errno
 	Unlink      Kind = "unlink"       // path (unlink, unlinkat, rmdir)
 	Rename      Kind = "rename"       // path → path2
 	Link        Kind = "link"         // path → path2 (link, symlink; path is the existing name)
@@ -35,7 +35,7 @@ const (
 
 // Kinds lists every kind, in the order of the constants above.
 func Kinds() []Kind {
-	return []Kind{Exec, Exit, Fork, Open, Unlink, Rename, Link, Chmod, Chown,
+	return []Kind{Exec, Exit, Fork, FileOpen, Unlink, Rename, Link, Chmod, Chown,
 		Connect, Bind, Listen, Accept, SetUID, SetGID, CapSet, Mount, Umount,
 		Ptrace, ModuleLoad, BPF, MemfdCreate, Unshare, Setns}
 }
@@ -53,8 +53,8 @@ const (
 // or without meaning for the kind. Paths are absolute inside the container where
 // the recorder could resolve them, and are raw bytes as the kernel had them.
 type Event struct {
-	TimeNS      int64  `parquet:"time_ns,timestamp(nanosecond)"` // since 1970-01-01 UTC
-	BootNS      int64  `parquet:"boot_ns"`                       // since boot, suspend included
+	TimeNS      int64  `parquet:"time_ns,timestamp(nanosecond:utc)"` // since 1970-01-01 UTC
+	BootNS      int64  `parquet:"boot_ns"`                           // since boot, suspend included
 	Kind        string `parquet:"kind,dict"`
 	ContainerID string `parquet:"container_id,optional,dict"` // 64 hex digits; null on the host
 	CgroupID    uint64 `parquet:"cgroup_id,dict"`
@@ -89,9 +89,9 @@ type Event struct {
 // thread made, in order. Two runs of a thread follow each other without a gap
 // when their Chunk numbers do.
 type Sequence struct {
-	TimeNS      int64    `parquet:"time_ns,timestamp(nanosecond)"` // of the first call
-	BootNS      int64    `parquet:"boot_ns"`                       // of the first call
-	SpanNS      int64    `parquet:"span_ns"`                       // from the first call to the end of the run
+	TimeNS      int64    `parquet:"time_ns,timestamp(nanosecond:utc)"` // of the first call
+	BootNS      int64    `parquet:"boot_ns"`                           // of the first call
+	SpanNS      int64    `parquet:"span_ns"`                           // from the first call to the end of the run
 	ContainerID string   `parquet:"container_id,optional,dict"`
 	CgroupID    uint64   `parquet:"cgroup_id,dict"`
 	PID         int32    `parquet:"pid"`
@@ -108,7 +108,7 @@ const CompatCall = 0x8000
 // Process is one row of the processes table: one program run by one process,
 // from its exec (or fork, when it never execs) to its end.
 type Process struct {
-	TimeNS        int64    `parquet:"time_ns,timestamp(nanosecond)"` // when this program began
+	TimeNS        int64    `parquet:"time_ns,timestamp(nanosecond:utc)"` // when this program began
 	BootNS        int64    `parquet:"boot_ns"`
 	ContainerID   string   `parquet:"container_id,optional,dict"`
 	CgroupID      uint64   `parquet:"cgroup_id,dict"`
@@ -130,7 +130,7 @@ type Process struct {
 // Container is one row of the containers table: what was known of a container
 // at a time. A container may have several rows; the last one knows most.
 type Container struct {
-	TimeNS       int64    `parquet:"time_ns,timestamp(nanosecond)"` // when this was learned
+	TimeNS       int64    `parquet:"time_ns,timestamp(nanosecond:utc)"` // when this was learned
 	ContainerID  string   `parquet:"container_id"`
 	CgroupID     uint64   `parquet:"cgroup_id"`
 	CgroupName   string   `parquet:"cgroup_name,optional"`
@@ -168,8 +168,8 @@ const (
 // class within one interval, and how much of it is not in the trace.
 // Produced counts ring records of the class; a sequence record holds many calls.
 type Loss struct {
-	FromNS      int64  `parquet:"from_ns,timestamp(nanosecond)"`
-	ToNS        int64  `parquet:"to_ns,timestamp(nanosecond)"`
+	FromNS      int64  `parquet:"from_ns,timestamp(nanosecond:utc)"`
+	ToNS        int64  `parquet:"to_ns,timestamp(nanosecond:utc)"`
 	ContainerID string `parquet:"container_id,optional,dict"`
 	CgroupID    uint64 `parquet:"cgroup_id,dict"`
 	Class       string `parquet:"class,dict"`

@@ -1,0 +1,28 @@
+package trace
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// validText returns s with every byte that is not UTF-8 written as \xNN: paths
+// and names are bytes from outside, and a Parquet string must be UTF-8.
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	const hex = "0123456789abcdef"
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && n == 1 {
+			b.WriteString(`\x`)
+			b.WriteByte(hex[s[0]>>4])
+			b.WriteByte(hex[s[0]&15])
+		} else {
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
