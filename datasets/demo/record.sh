@@ -21,13 +21,16 @@ set -euo pipefail
 out=${1:?usage: record.sh OUT [SECONDS]}
 seconds=${2:-90}
 here=$(cd "$(dirname "$0")" && pwd)
-image=mayfly-demo/shop:1
+version=1
 work=$(mktemp -d)
 names=()
 recorder=
 
 cleanup() {
-	if [ -n "$recorder" ]; then kill -TERM "$recorder" 2>/dev/null && wait "$recorder" || true; fi
+	if [ -n "$recorder" ]; then
+		kill -TERM "$recorder" 2>/dev/null || true
+		wait "$recorder" || true
+	fi
 	if [ ${#names[@]} -gt 0 ]; then docker rm -f "${names[@]}" >/dev/null 2>&1 || true; fi
 	rm -rf "$work"
 }
@@ -66,7 +69,10 @@ build() {
 	REPORT
 	chmod 1777 "$root/tmp"
 	chmod 755 "$root/bin/report"
-	tar -C "$root" -c . | docker import -c 'CMD ["/bin/shop","serve"]' - "$image" >/dev/null
+	tar -C "$root" -c . | docker import -c 'CMD ["/bin/shop","serve"]' - "mayfly-demo/shop:$version" >/dev/null
+	# One image under three names: what a workload is, its repository tells.
+	docker tag "mayfly-demo/shop:$version" "mayfly-demo/stock:$version"
+	docker tag "mayfly-demo/shop:$version" "mayfly-demo/report:$version"
 	cp "$root/bin/shop" "$work/shop"
 }
 
@@ -82,8 +88,8 @@ id() { docker inspect -f '{{.Id}}' "$1"; }
 now() { date -u +%Y-%m-%dT%H:%M:%S.%NZ; }
 
 start() { # N: shop-N with its stock server, under load for the phase
-	run "shop-$1" --network none "$image"
-	run "stock-$1" --network "container:shop-$1" "$image" /bin/shop stock
+	run "shop-$1" --network none "mayfly-demo/shop:$version"
+	run "stock-$1" --network "container:shop-$1" "mayfly-demo/stock:$version" /bin/shop stock
 	sleep 0.5
 	nsenter -t "$(pid "shop-$1")" -n "$work/shop" load -for "${seconds}s" -rate 25 -seed "$1" &
 	loads+=($!)
@@ -92,7 +98,7 @@ start() { # N: shop-N with its stock server, under load for the phase
 reports() { # until the phase ends: short jobs, one after the other
 	local end=$((SECONDS + seconds - 2))
 	while [ $SECONDS -lt $end ]; do
-		docker run --rm --network none "$image" /bin/report >/dev/null
+		docker run --rm --network none "mayfly-demo/report:$version" /bin/report >/dev/null
 		sleep 4
 	done
 }
