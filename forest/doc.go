@@ -1,0 +1,42 @@
+// Package forest owns two ensembles of trees over float32 columns: the
+// isolation forest (how strange is a row among unlabelled rows) and the random
+// forest (the probability that a row belongs to class 1). It is pure
+// computation on the standard library: no files, no clocks, no global state.
+//
+// Rows come in as columns: x is n features, each of length m, as Arrow holds
+// float32 columns, without a copy into rows. Scores go out into a slice of the
+// caller.
+//
+//	f, err := forest.FitIsolation(x, forest.DefaultIsolationOptions())
+//	out := make([]float32, len(x[0]))
+//	err = f.Score(x, out, 0) // higher is stranger
+//
+// # Values
+//
+// A split sends a row left when its value is at most the threshold. NaN means
+// missing, and each split has a direction for it:
+//
+//   - Isolation forest: where missing values reached the split in training, a
+//     fair coin; else the side that more training rows took (left on a tie).
+//     Missing counts as a value of its own, so a column in which some rows are
+//     missing and the others equal can still be split.
+//   - Random forest: where missing values reached the split in training, the
+//     side with the lower impurity; else the side that more training rows took
+//     (left on a tie).
+//
+// Plus and minus infinity count as the largest and the smallest finite
+// float32, in training and in scoring.
+//
+// # Chance
+//
+// All chance comes from the seed in the options; each tree has its own stream,
+// made from the seed and the tree's number. The same input, options and seed
+// give the same model bytes at any number of threads, and a row's score does
+// not depend on the rows beside it or on the number of threads.
+//
+// # Model and plan
+//
+// A fitted or decoded forest holds its trees twice: as the model, preorder
+// nodes that are what FORMAT.md describes, and as the plan that scoring
+// executes. Only the model is written; the plan can change without the file.
+package forest

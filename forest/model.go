@@ -1,0 +1,19 @@
+package forest
+
+// model is what both forests are made of.
+type model struct {
+	features int
+	trees    []tree
+	plan     *plan
+}
+
+// set takes over linked trees.
+func (m *model) set(features int, trees []tree) {
+	m.features, m.trees, m.plan = features, trees, newPlan(features, trees)
+}
+
+// Features returns n, the number of columns that the forest was fitted on.
+func (m *model) Features() int { return m.features }
+
+// Trees returns the number of trees.
+func (m *model) Trees() int { return len(m.trees) }
