@@ -1,0 +1,112 @@
+package profile
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"mayfly/trace"
+)
+
+// Unknown is the workload of containers of which no image is known.
+const Unknown = "unknown"
+
+// WorkloadName names the workload of an image reference as the user wrote it:
+// the repository in its short form, without tag ("docker.io/library/nginx:1.25"
+// and "nginx" are both "nginx"), followed by "@" and the digest when one is
+// given. An image given by its id keeps the id. Empty is Unknown.
+func WorkloadName(image, digest string) string {
+	name := repository(clean(image))
+	if name == "" {
+		return Unknown
+	}
+	if digest != "" {
+		// A repo digest may be written as repository@sha256:…
+		return clean(name + "@" + digest[strings.LastIndexByte(digest, '@')+1:])
+	}
+	return name
+}
+
+func repository(image string) string {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err == nil {
+		return reference.FamiliarName(named)
+	}
+	if strings.HasPrefix(image, "sha256:") {
+		return image
+	}
+	// Not a reference that the grammar knows: cut digest and tag by hand.
+	image, _, _ = strings.Cut(image, "@")
+	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
+		image = image[:i]
+	}
+	return image
+}
+
+// Declared is what the runtime said that a workload's containers are. Each list
+// is the union over the containers seen, sorted, without repetition; entrypoints
+// and commands are joined by a space.
+type Declared struct {
+	Images      []string `json:"images,omitempty"`
+	Digests     []string `json:"digests,omitempty"`
+	Entrypoints []string `json:"entrypoints,omitempty"`
+	Commands    []string `json:"commands,omitempty"`
+	Users       []string `json:"users,omitempty"`
+	CapAdd      []string `json:"cap_add,omitempty"`
+	CapDrop     []string `json:"cap_drop,omitempty"`
+	Seccomp     []string `json:"seccomp,omitempty"`
+	AppArmor    []string `json:"apparmor,omitempty"`
+	Networks    []string `json:"networks,omitempty"`
+	Ports       []string `json:"ports,omitempty"`
+	Mounts      []string `json:"mounts,omitempty"`
+	Privileged  bool     `json:"privileged,omitempty"` // any of them was
+}
+
+// lists returns every list, in a fixed order.
+func (d *Declared) lists() []*[]string {
+	return []*[]string{&d.Images, &d.Digests, &d.Entrypoints, &d.Commands, &d.Users, &d.CapAdd,
+		&d.CapDrop, &d.Seccomp, &d.AppArmor, &d.Networks, &d.Ports, &d.Mounts}
+}
+
+// maxDeclared bounds each list of Declared.
+const maxDeclared = 256
+
+// declare adds what is known of one container.
+func (d *Declared) declare(c *trace.Container) {
+	add := Declared{
+		Images: []string{c.Image}, Digests: []string{c.ImageDigest},
+		Entrypoints: []string{strings.Join(c.Entrypoint, " ")},
+		Commands:    []string{strings.Join(c.Cmd, " ")},
+		Users:       []string{c.User}, CapAdd: c.CapAdd, CapDrop: c.CapDrop,
+		Seccomp: []string{c.Seccomp}, AppArmor: []string{c.AppArmor},
+		Networks: []string{c.NetworkMode}, Ports: c.Ports, Mounts: c.Mounts,
+		Privileged: c.Privileged != nil && *c.Privileged,
+	}
+	d.merge(&add)
+}
+
+// merge takes the union of both. Where a list would grow over its bound the
+// values that sort first stay, whatever the order of the merges.
+func (d *Declared) merge(other *Declared) {
+	to, from := d.lists(), other.lists()
+	for i := range to {
+		for _, value := range *from[i] {
+			if value = clean(value); value != "" {
+				*to[i] = insert(*to[i], value, maxDeclared)
+			}
+		}
+	}
+	d.Privileged = d.Privileged || other.Privileged
+}
+
+// insert adds value to a sorted set of at most limit values; the ones that sort
+// first stay.
+func insert(set []string, value string, limit int) []string {
+	i, ok := slices.BinarySearch(set, value)
+	if ok || i >= limit {
+		return set
+	}
+	set = slices.Insert(set, i, strings.Clone(value))
+	return set[:min(len(set), limit)]
+}

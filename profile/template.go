@@ -1,0 +1,194 @@
+package profile
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Templates replace these parts of a path:
+const (
+	tmplNumber = "<n>"
+	tmplHex    = "<hex>"
+	tmplUUID   = "<uuid>"
+	tmplDate   = "<date>"
+	tmplTemp   = "<tmp>"
+)
+
+// Template returns path with the parts that differ from run to run replaced, so
+// that the set of a workload's paths stays small:
+//
+//   - <uuid>: 8-4-4-4-12 hex digits;
+//   - <hex>: 12 or more hex digits, both digits and letters among them, or 32 or
+//     more hex digits, not next to another letter or digit;
+//   - <date>: 2026-01-31, 2026_01_31, 2026.01.31, 20260131, with a time behind it
+//     (T or _ or - or a space, then 12:30:59, 12-30-59, 123059, 12:30) or without;
+//   - <n>: a component of digits only; any run of digits under /proc, /sys and
+//     /dev; elsewhere a run of 5 digits or more, or of 4 that no letter precedes;
+//   - <tmp>: names that mktemp(1), mkstemp(3), sed -i and the temporary-file
+//     modules of Python and Go give: 6 to 12 letters and digits behind "tmp." (and
+//     behind "tmp" when they look random), 6 random ones behind "sed", a last
+//     part of 6 random ones after "." or "-"; and under /tmp, /var/tmp, /dev/shm
+//     and /run any 6 to 12 behind "tmp", and 6 to 12 random ones after "." or "-"
+//     or "_" or as the whole name.
+//
+// Letters and digits look random when lower case, upper case and digits change
+// at least twice along them. Dots and slashes stay as they are: "/a/../b" is not
+// resolved. Template(Template(p)) is Template(p). Paths longer than MaxValue are
+// cut.
+func Template(path string) string {
+	path = clean(path)
+	if plain(path) {
+		return path
+	}
+	dir := volatileDir(path)
+	counted := strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/") || strings.HasPrefix(path, "/dev/")
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		parts[i] = templatePart(part, counted && i > 1, dir && i > 1)
+	}
+	return clean(strings.Join(parts, "/"))
+}
+
+// plain says that nothing in path can match: no digit and no upper-case letter,
+// so no random part either.
+func plain(path string) bool {
+	for i := range len(path) {
+		if c := path[i]; '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return !strings.Contains(path, "tmp")
+}
+
+func volatileDir(path string) bool {
+	for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/run/"} {
+		if strings.HasPrefix(path, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	uuidForm   = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	dateForm   = regexp.MustCompile(`(?:19|20)\d\d(?:([-_.])(?:0[1-9]|1[0-2])([-_.])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?:[T_ -](?:[01]\d|2[0-3])(?:[:_-]?[0-5]\d){1,2}(?:\.\d+)?Z?)?`)
+	alnumRun   = regexp.MustCompile(`[0-9A-Za-z]+`)
+	digitRun   = regexp.MustCompile(`[0-9]+`)
+	tmpForm    = regexp.MustCompile(`^(\.?)tmp(\.?)([0-9A-Za-z_]{6,12})((?:\.[a-z]{1,5})?)$`)
+	sedForm    = regexp.MustCompile(`^sed([0-9A-Za-z]{6})$`)
+	lastSix    = regexp.MustCompile(`^(.*[.-])([0-9A-Za-z]{6})$`)
+	lastRandom = regexp.MustCompile(`^((?:.*[._-])?)([0-9A-Za-z]{6,12})$`)
+)
+
+// templatePart replaces within one component of a path. counted: every run of
+// digits counts; volatile: it lies in a directory of temporary files.
+func templatePart(part string, counted, volatile bool) string {
+	if part == "" {
+		return part
+	}
+	if allDigits(part) {
+		return tmplNumber
+	}
+	part = uuidForm.ReplaceAllString(part, tmplUUID)
+	part = replaceRuns(part, dateForm, digit, tmplDate)
+	if m := tmpForm.FindStringSubmatch(part); m != nil && (volatile || m[2] != "" || random(m[3])) {
+		return m[1] + "tmp" + m[2] + tmplTemp + m[4]
+	}
+	if m := sedForm.FindStringSubmatch(part); m != nil && random(m[1]) {
+		return "sed" + tmplTemp
+	}
+	if m := lastSix.FindStringSubmatch(part); m != nil && random(m[2]) {
+		part = m[1] + tmplTemp
+	} else if m := lastRandom.FindStringSubmatch(part); volatile && m != nil && random(m[2]) {
+		part = m[1] + tmplTemp
+	}
+	part = alnumRun.ReplaceAllStringFunc(part, func(run string) string {
+		if longHex(run) {
+			return tmplHex
+		}
+		return run
+	})
+	return replaceNumbers(part, counted)
+}
+
+// replaceRuns replaces the matches of form that do not touch another character
+// of the class.
+func replaceRuns(s string, form *regexp.Regexp, class func(byte) bool, with string) string {
+	var b strings.Builder
+	from := 0
+	for _, at := range form.FindAllStringIndex(s, -1) {
+		if at[0] > 0 && class(s[at[0]-1]) || at[1] < len(s) && class(s[at[1]]) {
+			continue
+		}
+		b.WriteString(s[from:at[0]])
+		b.WriteString(with)
+		from = at[1]
+	}
+	b.WriteString(s[from:])
+	return b.String()
+}
+
+func replaceNumbers(s string, counted bool) string {
+	var b strings.Builder
+	from := 0
+	for _, at := range digitRun.FindAllStringIndex(s, -1) {
+		length := at[1] - at[0]
+		afterLetter := at[0] > 0 && letter(s[at[0]-1])
+		if !counted && length < 5 && (length < 4 || afterLetter) {
+			continue
+		}
+		b.WriteString(s[from:at[0]])
+		b.WriteString(tmplNumber)
+		from = at[1]
+	}
+	b.WriteString(s[from:])
+	return b.String()
+}
+
+func digit(c byte) bool  { return '0' <= c && c <= '9' }
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if !digit(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func longHex(s string) bool {
+	digits, letters := 0, 0
+	for i := range len(s) {
+		switch c := s[i] | 0x20; {
+		case digit(s[i]):
+			digits++
+		case 'a' <= c && c <= 'f':
+			letters++
+		default:
+			return false
+		}
+	}
+	return len(s) >= 32 || len(s) >= 12 && digits > 0 && letters > 0
+}
+
+// random says that the classes lower case, upper case and digit change at least
+// twice along s, as they do in 19 of 20 random names and in few words.
+func random(s string) bool {
+	class := func(c byte) int {
+		switch {
+		case digit(c):
+			return 0
+		case 'A' <= c && c <= 'Z':
+			return 1
+		}
+		return 2
+	}
+	changes := 0
+	for i := 1; i < len(s); i++ {
+		if class(s[i]) != class(s[i-1]) {
+			changes++
+		}
+	}
+	return changes >= 2
+}
