@@ -22,6 +22,9 @@ func DefaultBootstrapOptions() BootstrapOptions {
 	return BootstrapOptions{Resamples: 500, Level: 0.95, Seed: 1, Threads: 1}
 }
 
+// minResamples is how many usable samples an interval needs at least.
+const minResamples = 20
+
 // Estimate is a figure and its bootstrap interval. A bound is nil where no
 // interval can be had.
 type Estimate struct {
@@ -41,7 +44,7 @@ type Intervals struct {
 // resemble each other and are not independent draws; windows drawn one by one
 // would give intervals that are far too narrow. Percentile method: Efron and
 // Tibshirani, An Introduction to the Bootstrap, chapter 13. Samples that miss a
-// class are left out; under 20 remaining samples there is no interval.
+// class are left out; with too few left there is no interval.
 func (r *Ranking) Bootstrap(fprs []float64, opts BootstrapOptions) Intervals {
 	out := Intervals{Recalls: make([]*[2]float64, len(fprs))}
 	if r.clusters < 2 || opts.Resamples < 1 {
@@ -61,7 +64,7 @@ func (r *Ranking) Bootstrap(fprs []float64, opts BootstrapOptions) Intervals {
 	}
 	group.Wait()
 	samples = slices.DeleteFunc(samples, func(s Summary) bool { return math.IsNaN(s.AUROC) })
-	if len(samples) < 20 {
+	if len(samples) < minResamples {
 		return out
 	}
 	figure := func(of func(Summary) float64) *[2]float64 {
