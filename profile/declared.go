@@ -29,12 +29,11 @@ func WorkloadName(image, digest string) string {
 }
 
 func repository(image string) string {
-	named, err := reference.ParseNormalizedNamed(image)
-	if err == nil {
-		return reference.FamiliarName(named)
-	}
 	if strings.HasPrefix(image, "sha256:") {
 		return image
+	}
+	if named, err := reference.ParseNormalizedNamed(image); err == nil {
+		return reference.FamiliarName(named)
 	}
 	// Not a reference that the grammar knows: cut digest and tag by hand.
 	image, _, _ = strings.Cut(image, "@")

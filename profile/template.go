@@ -36,7 +36,16 @@ const (
 // resolved. Template(Template(p)) is Template(p). Paths longer than MaxValue are
 // cut.
 func Template(path string) string {
-	path = clean(path)
+	for path = clean(path); ; {
+		next := templateOnce(path)
+		if next == path {
+			return path
+		}
+		path = next // what was replaced may have been the neighbour of another part
+	}
+}
+
+func templateOnce(path string) string {
 	if plain(path) {
 		return path
 	}

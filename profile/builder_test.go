@@ -1,0 +1,135 @@
+package profile
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mayfly/trace"
+)
+
+type window struct {
+	workload, container, host string
+	start                     int64
+	items                     []Item
+	counts                    []uint32
+	lost                      int64
+}
+
+// windows makes n windows of three workloads with many items, from a seed.
+func windows(n int) []window {
+	rng := rand.New(rand.NewPCG(1, 2))
+	all := make([]window, n)
+	for i := range all {
+		w := window{
+			workload:  fmt.Sprintf("app%d", rng.IntN(3)),
+			container: fmt.Sprintf("c%02d", rng.IntN(20)),
+			host:      fmt.Sprintf("h%d", rng.IntN(3)),
+			start:     int64(rng.IntN(1000)) * 1e9,
+			lost:      int64(rng.IntN(2)),
+		}
+		for range rng.IntN(5) {
+			w.items = append(w.items, Item{Read, fmt.Sprintf("/f%d", rng.IntN(100))}, Item{Exec, "/bin/x"})
+			w.counts = append(w.counts, uint32(rng.IntN(9)+1), 1)
+		}
+		all[i] = w
+	}
+	return all
+}
+
+func build(opts BuilderOptions, all []window) *Profile {
+	b := NewBuilder(opts)
+	for _, w := range all {
+		b.Add(w.workload, w.container, w.host, w.start, w.start+1e9, w.items, w.counts, w.lost)
+		b.Declare(w.workload, &trace.Container{Image: w.workload + ":" + w.container, CapAdd: []string{"NET_ADMIN"}})
+		b.Machine(w.workload, "amd64")
+	}
+	return b.Profile()
+}
+
+func encode(t *testing.T, p *Profile) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := p.Encode(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestBuilderOrder(t *testing.T) {
+	all := windows(500)
+	for _, opts := range []BuilderOptions{{}, {MaxItems: 7, MaxContainers: 5}} {
+		want := encode(t, build(opts, all))
+		for seed := range uint64(5) {
+			rand.New(rand.NewPCG(seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			if got := encode(t, build(opts, all)); got != want {
+				t.Fatalf("options %+v, order %d: %s", opts, seed, cmp.Diff(want, got))
+			}
+		}
+	}
+}
+
+func TestBuilderEvidence(t *testing.T) {
+	b := NewBuilder(BuilderOptions{})
+	sh, bad := Item{Exec, "/bin/sh"}, Item{"odd", "x"}
+	b.Add("web", "c1", "h1", 10, 20, []Item{sh, bad, sh}, []uint32{2, 1, 3}, 1)
+	b.Add("web", "c2", "h1", 5, 15, []Item{sh}, nil, 0)
+	b.Add("web", "c2", "h1", 30, 40, nil, nil, 4)
+	w := b.Profile().Workload("web")
+	got, ok := w.Lookup(sh)
+	want := Evidence{Count: 6, Windows: 2, Containers: 2, Hosts: 1, FirstNS: 5, LastNS: 20}
+	if !ok || got != want {
+		t.Errorf("evidence of %v: got %+v, want %+v", sh, got, want)
+	}
+	if w.Has(bad) || w.Has(Item{Exec, "/bin/s"}) {
+		t.Error("has what was never added")
+	}
+	if w.Windows != 3 || w.Lost != 5 || w.FromNS != 5 || w.ToNS != 40 {
+		t.Errorf("workload: %+v", w)
+	}
+}
+
+func TestBuilderBounds(t *testing.T) {
+	b := NewBuilder(BuilderOptions{MaxItems: 10, MaxContainers: 4, MaxWorkloads: 2})
+	for i := range 1000 {
+		b.Add("web", fmt.Sprint("c", i), "h", 0, 1, []Item{{Write, fmt.Sprint("/", i)}}, []uint32{2}, 0)
+		b.Add(fmt.Sprint("w", i), "", "", 0, 1, nil, nil, 0)
+	}
+	p := b.Profile()
+	w := p.Workload("web")
+	if len(w.Items) != 10 || len(w.Containers) != 4 || w.OverflowOf(Write) != 2*990 {
+		t.Errorf("got %d items, %d containers, %d left out; want 10, 4, 1980", len(w.Items), len(w.Containers), w.OverflowOf(Write))
+	}
+	if len(p.Workloads) != 3 || p.Workload(Unknown) == nil {
+		t.Errorf("got %d workloads, want 2 and %s", len(p.Workloads), Unknown)
+	}
+}
+
+func TestMergeOfHalves(t *testing.T) {
+	all := windows(300)
+	whole, half := build(BuilderOptions{}, all), Merge(build(BuilderOptions{}, all[:150]), build(BuilderOptions{}, all[150:]))
+	for _, p := range []*Profile{whole, half} {
+		for i := range p.Workloads {
+			for j := range p.Workloads[i].Items { // the same container may be in both halves
+				p.Workloads[i].Items[j].Containers, p.Workloads[i].Items[j].Hosts = 0, 0
+			}
+		}
+	}
+	if diff := cmp.Diff(whole, half); diff != "" {
+		t.Errorf("merge of halves (-whole +merged):\n%s", diff)
+	}
+	if diff := cmp.Diff(encode(t, whole), encode(t, Merge(whole, &Profile{}))); diff != "" {
+		t.Errorf("merge with nothing:\n%s", diff)
+	}
+}
+
+func BenchmarkBuilder(b *testing.B) {
+	all := windows(1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		build(BuilderOptions{}, all)
+	}
+}

@@ -1,0 +1,98 @@
+package profile
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestJSONRoundTrip(t *testing.T) {
+	b := NewBuilder(BuilderOptions{MaxItems: 5})
+	for _, value := range hostile {
+		b.Add(value, value, value, 1, 2, []Item{{Exec, value}, {Read, Template(value)}}, nil, 0)
+	}
+	p := b.Profile()
+	text := encode(t, p)
+	got, err := Decode(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("decode: %v\n%s", err, text)
+	}
+	if diff := cmp.Diff(p, got); diff != "" {
+		t.Errorf("round trip (-want +got):\n%s", diff)
+	}
+	if again := encode(t, got); again != text {
+		t.Errorf("second encoding differs:\n%s", cmp.Diff(text, again))
+	}
+}
+
+var hostile = []string{
+	"", " ", "a b", "\x00", "\xff\xfe", "line\nbreak", `quote"`, "'", "<script>", "../../etc", strings.Repeat("é", MaxValue),
+	"\u202e", "a\\b", "{}", "%s%n", "$(id)", "-rf",
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{``, "unexpected end"},
+		{`{}`, "no list of workloads"},
+		{`[]`, "cannot unmarshal array"},
+		{`{"workloads":[],"x":1}`, "unknown field"},
+		{`{"workloads":[{"name":""}]}`, "bad name"},
+		{`{"workloads":[{"name":"b"},{"name":"a"}]}`, "out of order"},
+		{`{"workloads":[{"name":"a"},{"name":"a"}]}`, "out of order"},
+		{`{"workloads":[{"name":"a","from_ns":2,"to_ns":1}]}`, "ends before it begins"},
+		{`{"workloads":[{"name":"a","lost":-1}]}`, "negative count"},
+		{`{"workloads":[{"name":"a","windows":1,"items":[{"item":"odd x","windows":1}]}]}`, "unknown kind"},
+		{`{"workloads":[{"name":"a","windows":1,"items":[{"item":"exec"}]}]}`, "want \"kind value\""},
+		{`{"workloads":[{"name":"a","windows":1,"items":[{"item":"exec "}]}]}`, "no value"},
+		{`{"workloads":[{"name":"a","windows":1,"items":[{"item":"exec x","windows":2}]}]}`, "cannot be"},
+		{`{"workloads":[{"name":"a","windows":1,"items":[{"item":"exec x","windows":1,"containers":9999}]}]}`, "cannot be"},
+		{`{"workloads":[{"name":"a","windows":2,"items":[{"item":"exec x","windows":1},{"item":"exec a","windows":1}]}]}`, "out of order"},
+		{`{"workloads":[{"name":"a","containers":["b","a"]}]}`, "out of order"},
+		{`{"workloads":[{"name":"a","overflow":[{"kind":"odd","count":1}]}]}`, "overflow"},
+		{`{"workloads":[{"name":"a","declared":{"ports":["b","a"]}}]}`, "out of order"},
+	} {
+		p, err := Decode(strings.NewReader(test.text))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("Decode(%s) = %v, %v; want an error with %q", test.text, p, err, test.want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	b := NewBuilder(BuilderOptions{})
+	b.Add("web", "c", "h", 1, 2, []Item{{Exec, "/bin/sh"}, {Connect, "inet:1.2.3.4:5"}}, nil, 1)
+	seed, err := json.Marshal(b.Profile())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(seed))
+	f.Add(`{"workloads":[{"name":"a","declared":{"ports":["b"]},"overflow":[{"kind":"read","count":1}]}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := Decode(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		once := encode(t, p)
+		again, err := Decode(strings.NewReader(once))
+		if err != nil {
+			t.Fatalf("what was written is refused: %v\n%s", err, once)
+		}
+		if twice := encode(t, again); twice != once {
+			t.Fatalf("encodings differ: %s\n%s", once, twice)
+		}
+		Merge(p, again)
+	})
+}
+
+func FuzzParseItem(f *testing.F) {
+	f.Add("exec /bin/sh")
+	f.Add("read a b")
+	f.Fuzz(func(t *testing.T, s string) {
+		item, err := ParseItem(s)
+		if err == nil && item.String() != s {
+			t.Errorf("ParseItem(%q).String() = %q", s, item.String())
+		}
+	})
+}
