@@ -11,9 +11,9 @@ import (
 type Builder struct {
 	rec   *array.RecordBuilder
 	rows  int
-	calls list[*array.Uint16Builder]
-	tris  list[*array.Uint32Builder]
-	items list[*array.StringBuilder]
+	calls listColumn[*array.Uint16Builder]
+	tris  listColumn[*array.Uint32Builder]
+	items listColumn[*array.StringBuilder]
 	texts [4]*array.StringBuilder // host, container_id, container_name, workload
 	start *array.Int64Builder
 	width *array.Int64Builder
@@ -21,8 +21,8 @@ type Builder struct {
 	count [NumCounters]*array.Uint32Builder
 }
 
-// list is a column of lists beside the column of their counts.
-type list[B array.Builder] struct {
+// listColumn is a column of lists beside the column of their counts.
+type listColumn[B array.Builder] struct {
 	keys, counts *array.ListBuilder
 	key          B
 	count        *array.Uint32Builder
@@ -49,13 +49,13 @@ func NewBuilder() *Builder {
 	return b
 }
 
-func newList[B array.Builder](rec *array.RecordBuilder, col int) list[B] {
+func newList[B array.Builder](rec *array.RecordBuilder, col int) listColumn[B] {
 	keys, counts := rec.Field(col).(*array.ListBuilder), rec.Field(col+1).(*array.ListBuilder)
-	return list[B]{keys, counts, keys.ValueBuilder().(B), counts.ValueBuilder().(*array.Uint32Builder)}
+	return listColumn[B]{keys, counts, keys.ValueBuilder().(B), counts.ValueBuilder().(*array.Uint32Builder)}
 }
 
 // next begins the lists of one more row.
-func (l *list[B]) next(counts []uint32) {
+func (l *listColumn[B]) next(counts []uint32) {
 	l.keys.Append(true)
 	l.counts.Append(true)
 	l.count.AppendValues(counts, nil)

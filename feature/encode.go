@@ -1,0 +1,188 @@
+package feature
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+)
+
+// Encoder turns windows into features. It keeps the long time scale of each
+// container, so windows of a container come in time order; containers may be
+// mixed. It is not safe for concurrent use; encoders of one Space are
+// independent of each other.
+type Encoder struct {
+	space    *Space
+	training bool
+	tails    *tails
+	reading  reading
+	window   Window
+}
+
+// NewEncoder returns an encoder for windows that were not learned from.
+func (s *Space) NewEncoder() *Encoder {
+	return &Encoder{space: s, tails: newTails(s.MaxContainers)}
+}
+
+// NewTrainingEncoder returns an encoder for the windows that the space was
+// learned from: it measures each against what the other parts of the training
+// time did (see fold.go), so that novelty in training is distributed as in time
+// to come. Windows that were not learned from are encoded as NewEncoder does.
+// The space must come from Learn: a decoded one does not remember.
+func (s *Space) NewTrainingEncoder() (*Encoder, error) {
+	if s.folds == 0 {
+		return nil, fmt.Errorf("space: was decoded, and does not remember where it saw what; learn it anew")
+	}
+	e := s.NewEncoder()
+	e.training = true
+	return e, nil
+}
+
+// Encode returns one row of float32 columns, named as Features, for each window
+// of a record of Schema. NaN is what the window's source could not know. The
+// caller releases the record that is returned and keeps the one given.
+func (e *Encoder) Encode(rec arrow.Record) (arrow.Record, error) {
+	v, err := View(rec)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([][]float32, len(features))
+	for i := range columns {
+		columns[i] = make([]float32, v.Len())
+	}
+	for row := range v.Len() {
+		v.At(row, &e.window)
+		if e.window.WidthNS != e.space.WidthNS {
+			return nil, fmt.Errorf("row %d: a window of %d ns, want %d ns as in training", row, e.window.WidthNS, e.space.WidthNS)
+		}
+		r := e.read(&e.window)
+		for i := range features {
+			columns[i][row] = r.value(&features[i])
+		}
+	}
+	arrays := make([]arrow.Array, len(columns))
+	for i, col := range columns {
+		data := array.NewData(arrow.PrimitiveTypes.Float32, len(col),
+			[]*memory.Buffer{nil, memory.NewBufferBytes(arrow.Float32Traits.CastToBytes(col))}, nil, 0, 0)
+		arrays[i] = array.NewFloat32Data(data)
+	}
+	return array.NewRecord(featureSchema, arrays, int64(v.Len())), nil
+}
+
+// reading is all that features are read from, of one window.
+type reading struct {
+	w        *Window
+	model    *model
+	long     *tail
+	families [numFamilies]uint64
+	novel    [numNovel]uint64
+	surprise float64
+	short    deviations
+	longDevs deviations
+}
+
+// deviations are how far calls lie from what is usual, largest first, in scales.
+type deviations struct {
+	top []float64 // absolute
+	sum float64   // of squares, each at most maxSquare
+	up  float64   // largest above the median
+}
+
+// read measures one window.
+func (e *Encoder) read(w *Window) *reading {
+	r := &e.reading
+	r.w, r.model = w, e.space.model(w.Workload)
+	key := keyOf(w)
+	m := measure{space: e.space, model: r.model}
+	if e.training {
+		if p, ok := r.model.learned.part(key, w.StartNS, e.space.folds); ok {
+			m.part = &p
+		}
+	}
+	r.long = e.tails.push(key, w, int64(e.space.LongWindows))
+	r.families = familyCounts(w)
+	r.novel, r.surprise = m.novelty(w)
+	r.long.addNovelty(r.novel)
+	r.deviate(&m)
+	return r
+}
+
+// unseen is the deviation of a call that was never seen.
+func unseen(count float64) float64 { return unseenDeviation + math.Log1p(count)/minScale }
+
+const unseenDeviation = 10
+
+func (r *reading) deviate(m *measure) {
+	r.short.reset()
+	r.longDevs.reset()
+	at := 0
+	for i := range r.model.Calls {
+		cm := &r.model.Calls[i]
+		for at < len(r.w.Calls) && r.w.Calls[at] < cm.Call {
+			r.short.add(unseen(float64(r.w.CallCounts[at])))
+			at++
+		}
+		count := 0.0
+		if at < len(r.w.Calls) && r.w.Calls[at] == cm.Call {
+			count = float64(r.w.CallCounts[at])
+			at++
+		}
+		long := float64(r.long.calls[cm.Call])
+		if long > 0 && m.ownCall(cm.Call) {
+			r.longDevs.add(unseen(long))
+			if count > 0 {
+				r.short.add(unseen(count))
+			}
+			continue
+		}
+		r.short.add(cm.Short.deviation(count))
+		r.longDevs.add(cm.Long.deviation(long))
+	}
+	for ; at < len(r.w.Calls); at++ {
+		r.short.add(unseen(float64(r.w.CallCounts[at])))
+	}
+	for c, n := range r.long.calls {
+		if r.model.call(c) == nil {
+			r.longDevs.add(unseen(float64(n)))
+		}
+	}
+	r.short.sort()
+	r.longDevs.sort()
+}
+
+func (d *deviations) reset() { d.top, d.sum, d.up = d.top[:0], 0, 0 }
+
+func (d *deviations) add(z float64) {
+	d.up = max(d.up, z)
+	d.top = append(d.top, math.Abs(z))
+}
+
+// sort orders the deviations; sums are taken in that order so that they do not
+// depend on the order of a map.
+func (d *deviations) sort() {
+	slices.SortFunc(d.top, func(a, b float64) int {
+		switch {
+		case a > b:
+			return -1
+		case a < b:
+			return 1
+		}
+		return 0
+	})
+	for _, z := range d.top {
+		d.sum += min(z*z, maxSquare)
+	}
+}
+
+const maxSquare = 100
+
+// at is the k-th largest, 0 where there are fewer.
+func (d *deviations) at(k int) float64 {
+	if k < len(d.top) {
+		return d.top[k]
+	}
+	return 0
+}

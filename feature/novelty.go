@@ -1,0 +1,122 @@
+package feature
+
+import (
+	"math"
+
+	"mayfly/profile"
+	"mayfly/trace"
+)
+
+// novel counts what was never seen in training.
+type novel int
+
+const (
+	newCalls        novel = iota // different calls
+	newCallCount                 // their occurrences
+	newTrigrams                  // different trigrams
+	newTrigramCount              // their occurrences
+	newItems                     // different items, by kind, from here on: see novelKinds
+	numNovel        = newItems + novel(numNovelKinds)
+)
+
+// novelKinds are the kinds of item whose novelty is counted, in order.
+var novelKinds = [...]struct{ kind, reason string }{
+	{profile.Exec, "a service runs the same few programs; a shell, a downloader or a miner is a new one"},
+	{profile.WriteExec, "a program that was not in the image came in while the container ran"},
+	{profile.Read, "secrets, /proc of others and configuration are read by intruders, not by the service"},
+	{profile.Write, "payloads, web shells, cron entries and changed binaries are written to new places"},
+	{profile.Connect, "call-backs, scans and exfiltration go to peers that the service never had"},
+	{profile.Listen, "a bind shell listens where nothing listened"},
+	{profile.Accept, "connections come in by a family that was not used"},
+	{profile.Cap, "a capability that the workload never had in effect"},
+	{profile.Priv, "an escape needs mounts, namespaces, tracing, modules, or another user id"},
+}
+
+const numNovelKinds = 9
+
+var novelIndex = func() map[string]novel {
+	index := map[string]novel{}
+	for i, k := range novelKinds {
+		index[k.kind] = newItems + novel(i)
+	}
+	return index
+}()
+
+// measure says what of a window is new to a model. p is the window's own part of
+// the training time, which does not count as seen; nil when scoring.
+type measure struct {
+	space *Space
+	model *model
+	part  *part
+}
+
+// callModel returns what is usual of a call, nil when it was never seen.
+func (m *measure) callModel(c trace.Call) *callModel {
+	cm := m.model.call(c)
+	if cm != nil && m.ownCall(c) {
+		return nil
+	}
+	return cm
+}
+
+func (m *measure) ownCall(c trace.Call) bool {
+	return m.part != nil && m.part.only(&m.model.learned.calls[c].sole)
+}
+
+func (m *measure) trigram(t uint32) uint64 {
+	n := m.model.trigram(t)
+	if n > 0 && m.part != nil && m.part.only(&m.model.learned.trigrams[t].sole) {
+		return 0
+	}
+	return n
+}
+
+func (m *measure) seenItem(item profile.Item, text string) bool {
+	if !m.space.hasItem(m.model, item) {
+		return false
+	}
+	if m.part == nil {
+		return true
+	}
+	s := m.model.learned.items[text]
+	return s == nil || !m.part.only(s)
+}
+
+// novelty counts what is new, and the mean surprise of the window's transitions
+// in bits: -log2 P(c | a, b) with P learned from trigrams, smoothed so that what
+// was never seen costs what one occurrence in pairs+1 would.
+func (m *measure) novelty(w *Window) (n [numNovel]uint64, surprise float64) {
+	for i, c := range w.Calls {
+		if m.callModel(c) == nil {
+			n[newCalls]++
+			n[newCallCount] += uint64(w.CallCounts[i])
+		}
+	}
+	total := 0.0
+	for i, t := range w.Trigrams {
+		count := float64(w.TrigramCounts[i])
+		seen := m.trigram(t)
+		if seen == 0 {
+			n[newTrigrams]++
+			n[newTrigramCount] += uint64(w.TrigramCounts[i])
+		}
+		pairs := float64(m.model.pairs[t>>callBits])
+		surprise += count * math.Log2((pairs+1+surpriseFloor)/(float64(seen)+surpriseFloor))
+		total += count
+	}
+	if total > 0 {
+		surprise /= total
+	}
+	for _, text := range w.Items {
+		item, err := profile.ParseItem(text)
+		if err != nil {
+			continue // a kind of item that this version does not know
+		}
+		if at, ok := novelIndex[item.Kind]; ok && !m.seenItem(item, text) {
+			n[at]++
+		}
+	}
+	return n, surprise
+}
+
+const surpriseFloor = 0.5

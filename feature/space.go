@@ -1,0 +1,125 @@
+package feature
+
+import (
+	"cmp"
+	"slices"
+
+	"mayfly/profile"
+	"mayfly/trace"
+)
+
+// Bounds of what a Space may hold. A space that is decoded is held to them.
+const (
+	maxLongWindows = 600
+	maxTrigrams    = 1 << 22
+	maxWorkloads   = 1 << 16
+)
+
+// Space is what was learned of training windows: per workload the vocabularies
+// (system calls, trigrams, and, in Profile, items), and the usual ranges of calls,
+// call families and counters at two time scales, the window and the last
+// LongWindows widths of a container. A window of a workload that it does not
+// know is measured against all workloads together.
+//
+// A Space is read-only once learned or decoded and safe for concurrent use.
+type Space struct {
+	WidthNS       int64            // width of the windows, > 0
+	LongWindows   int              // widths that the long time scale holds
+	MaxContainers int              // containers whose long scale an Encoder keeps at once
+	Profile       *profile.Profile // what the workloads do, with evidence
+
+	models []*model // sorted by name
+	global *model
+	folds  int // of EncodeTraining; 0 in a decoded space
+	byName map[string]*model
+}
+
+// model is what was learned of one workload.
+type model struct {
+	Name            string      `json:"name"`
+	Windows         uint64      `json:"windows"`
+	Missing         Missing     `json:"missing"`  // what no training window knew
+	Calls           []callModel `json:"calls"`    // ascending
+	Counters        [][2]Range  `json:"counters"` // NumCounters; window, long
+	Families        [][2]Range  `json:"families"` // numFamilies; window, long
+	Trigrams        []uint32    `json:"trigrams"` // ascending
+	TrigramCounts   []uint32    `json:"trigram_counts"`
+	TrigramOverflow uint64      `json:"trigram_overflow"` // trigrams that found the set full
+
+	workload *profile.Workload // nil for the global one
+	pairs    map[uint32]uint64 // how often the first two calls of trigrams came
+	learned  *learning         // nil in a decoded space
+}
+
+// callModel is what is usual of one system call, over all windows.
+type callModel struct {
+	Call    trace.Call `json:"call"`
+	Windows uint64     `json:"windows"` // how many had it
+	Short   Range      `json:"short"`
+	Long    Range      `json:"long"`
+}
+
+// index makes what is looked up from what is stored.
+func (s *Space) index() {
+	s.byName = map[string]*model{}
+	for _, m := range append([]*model{s.global}, s.models...) {
+		m.pairs = map[uint32]uint64{}
+		for i, t := range m.Trigrams {
+			m.pairs[t>>callBits] += uint64(m.TrigramCounts[i])
+		}
+	}
+	for _, m := range s.models {
+		m.workload = s.Profile.Workload(m.Name)
+		s.byName[m.Name] = m
+	}
+}
+
+// Workloads are the names of the workloads learned, sorted.
+func (s *Space) Workloads() []string {
+	names := make([]string, len(s.models))
+	for i, m := range s.models {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// Windows is how many windows the space was learned from.
+func (s *Space) Windows() uint64 { return s.global.Windows }
+
+// model returns what a window is measured against.
+func (s *Space) model(workload string) *model {
+	if m := s.byName[workload]; m != nil {
+		return m
+	}
+	return s.global
+}
+
+func (m *model) call(c trace.Call) *callModel {
+	i, ok := slices.BinarySearchFunc(m.Calls, c, func(m callModel, c trace.Call) int { return cmp.Compare(m.Call, c) })
+	if !ok {
+		return nil
+	}
+	return &m.Calls[i]
+}
+
+// trigram returns how often a trigram was seen in training.
+func (m *model) trigram(t uint32) uint64 {
+	if i, ok := slices.BinarySearch(m.Trigrams, t); ok {
+		return uint64(m.TrigramCounts[i])
+	}
+	return 0
+}
+
+// hasItem reports whether the workload, or for unknown ones any workload, was
+// seen doing a thing.
+func (s *Space) hasItem(m *model, item profile.Item) bool {
+	if m.workload != nil {
+		return m.workload.Has(item)
+	}
+	for i := range s.Profile.Workloads {
+		if s.Profile.Workloads[i].Has(item) {
+			return true
+		}
+	}
+	return false
+}
