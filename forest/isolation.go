@@ -28,7 +28,18 @@ func DefaultIsolationOptions() IsolationOptions {
 // The zero value is only of use to UnmarshalBinary.
 type Isolation struct {
 	model
-	samples int // psi: rows that each tree grew from
+	samples int         // psi: rows that each tree grew from
+	means   [][]float64 // mean path length of the training rows, per tree and node
+}
+
+// newIsolation takes over linked trees.
+func newIsolation(features, samples int, trees []tree) *Isolation {
+	f := &Isolation{samples: samples, means: make([][]float64, len(trees))}
+	f.set(features, trees)
+	for i, t := range trees {
+		f.means[i] = t.means()
+	}
+	return f
 }
 
 // FitIsolation grows an isolation forest from x: n columns, each of length m,
@@ -70,9 +81,7 @@ func FitIsolation(x [][]float32, opts IsolationOptions) (*Isolation, error) {
 	if total > maxNodes {
 		return nil, fmt.Errorf("forest: want at most %d nodes, got %d", maxNodes, total)
 	}
-	f := &Isolation{samples: samples}
-	f.set(len(x), trees)
-	return f, nil
+	return newIsolation(len(x), samples, trees), nil
 }
 
 // Score writes each row's anomaly score into out, in (0, 1]; higher is stranger.

@@ -124,7 +124,7 @@ func (g *isolationGrower) split(feature uint32, s span, from, to int) (tag uint3
 	switch {
 	case s.lo < s.hi:
 		lo, hi := float64(s.lo), float64(s.hi)
-		threshold = between(lo+g.chance.unit()*(hi-lo), s.lo, s.hi)
+		threshold = between(lo+float64(g.chance.unit()*(hi-lo)), s.lo, s.hi)
 		missingGoesLeft = s.missing > 0 && g.chance.coin()
 	case g.chance.coin() && s.lo > -math.MaxFloat32:
 		// Missing rows go left, the one value right.

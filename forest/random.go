@@ -48,6 +48,17 @@ type Random struct {
 	model
 	importance []float64
 	outOfBag   OutOfBag
+	base       float64 // sum over the trees of the mean answer of the training rows
+}
+
+// newRandom takes over linked trees.
+func newRandom(features int, trees []tree, importance []float64, bag OutOfBag) *Random {
+	f := &Random{importance: importance, outOfBag: bag}
+	f.set(features, trees)
+	for _, t := range trees {
+		f.base += t.means()[0]
+	}
+	return f
 }
 
 // Score writes the probability of class 1 for each row into out, in [0, 1]: the

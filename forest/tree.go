@@ -1,5 +1,7 @@
 package forest
 
+import "fmt"
+
 // Limits of every forest, fitted or decoded.
 const (
 	maxFeatures = 1 << 20
@@ -49,15 +51,14 @@ func (n *node) next(i uint32, v float32) uint32 {
 type tree []node
 
 // link sets the right children of a tree whose tags are in preorder, and the
-// cover of each split to the sum of its leaves'. It returns the depth, and the
-// first node that is wrong (-1 if none): the node after which the tree ended
-// too early, or one that does not belong to it any more.
-func (t tree) link() (depth, bad int) {
+// cover of each split to the sum of its leaves'. It returns the depth, or an error
+// that names the node where the tags stop to be one tree.
+func (t tree) link() (depth int, err error) {
 	var open []int // splits whose right subtree has not begun
 	for i := range t {
 		if i > 0 && t[i-1].leaf() {
 			if len(open) == 0 {
-				return depth, i
+				return 0, fmt.Errorf("node %d: belongs to no split", i)
 			}
 			t[open[len(open)-1]].right = uint32(i)
 			open = open[:len(open)-1]
@@ -66,15 +67,15 @@ func (t tree) link() (depth, bad int) {
 			open = append(open, i)
 		}
 	}
-	if len(open) > 0 || len(t) == 0 {
-		return depth, max(len(t)-1, 0)
+	if last := len(t) - 1; len(open) > 0 {
+		return 0, fmt.Errorf("node %d: has no right child, the tree ends at node %d", open[len(open)-1], last)
 	}
 	for i := len(t) - 1; i >= 0; i-- {
 		if n := &t[i]; !n.leaf() {
 			n.cover = t[i+1].cover + t[n.right].cover
 		}
 	}
-	return t.measure(nil), -1
+	return t.measure(nil), nil
 }
 
 // measure returns the depth of a linked tree and calls visit, if set, with the
