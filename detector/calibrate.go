@@ -1,0 +1,155 @@
+package detector
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"mayfly/forest"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+)
+
+// fit grows the forest from all rows, or from those of which keep is true.
+func (r *rows) fit(opts Options, keep []bool) (model, error) {
+	x, y := r.columns, r.class
+	if keep != nil {
+		x = make([][]float32, len(r.columns))
+		for c, column := range r.columns {
+			x[c] = pick(column, keep)
+		}
+		y = pick(r.class, keep)
+	}
+	if opts.Engine == Random {
+		o := opts.Random
+		o.Seed, o.Threads = opts.Seed, opts.Threads
+		return forest.FitRandom(x, y, o)
+	}
+	o := opts.Forest
+	o.Seed, o.Threads = opts.Seed, opts.Threads
+	return forest.FitIsolation(x, o)
+}
+
+func pick[T any](column []T, keep []bool) []T {
+	var picked []T
+	for i, v := range column {
+		if keep[i] {
+			picked = append(picked, v)
+		}
+	}
+	return picked
+}
+
+// heldOutScores scores every normal row by a forest that grew without the row's
+// part, and returns the scores in no particular order.
+func (r *rows) heldOutScores(opts Options) ([]float64, error) {
+	part := r.parts()
+	var scores []float64
+	keep := make([]bool, len(part))
+	for fold := range int32(calibrationFolds) {
+		classes := [2]int{} // rows of each class to grow from
+		held := 0
+		for i, p := range part {
+			keep[i] = p != fold
+			if keep[i] {
+				classes[r.class[i]]++
+			} else if r.class[i] == 0 {
+				held++
+			}
+		}
+		if held == 0 || classes[0] == 0 || opts.Engine == Random && classes[1] == 0 {
+			continue // nothing to score, or nothing to grow from
+		}
+		m, err := r.fit(opts, keep)
+		if err != nil {
+			return nil, err
+		}
+		for i := range keep {
+			keep[i] = part[i] == fold && r.class[i] == 0
+		}
+		x := make([][]float32, len(r.columns))
+		for c, column := range r.columns {
+			x[c] = pick(column, keep)
+		}
+		out := make([]float32, held)
+		if err := m.Score(x, out, opts.Threads); err != nil {
+			return nil, err
+		}
+		for _, s := range out {
+			scores = append(scores, float64(s))
+		}
+	}
+	if len(scores) == 0 {
+		return nil, fmt.Errorf("%d training windows are too few to hold any back", len(part))
+	}
+	return scores, nil
+}
+
+// parts deals the rows out to calibrationFolds parts: whole containers where
+// there are enough of them, else equal stretches of each container's time.
+func (r *rows) parts() []int32 {
+	part := make([]int32, len(r.container))
+	if len(r.containers) >= calibrationFolds {
+		for i, c := range r.container {
+			part[i] = c % calibrationFolds
+		}
+		return part
+	}
+	size := make([]int, len(r.containers))
+	for _, c := range r.container {
+		size[c]++
+	}
+	rank := make([]int, len(r.containers))
+	for i, c := range r.container {
+		part[i] = int32(rank[c] * calibrationFolds / size[c])
+		rank[c]++
+	}
+	return part
+}
+
+// expected is the range that most normal rows lie in, feature by feature.
+func (r *rows) expected() []Range {
+	ranges := make([]Range, len(r.columns))
+	normal := make([]bool, len(r.class))
+	for i, class := range r.class {
+		normal[i] = class == 0
+	}
+	for c, column := range r.columns {
+		values := pick(column, normal)
+		values = slices.DeleteFunc(values, func(v float32) bool { return v != v })
+		if len(values) == 0 {
+			continue // never known: the range is [0,0]
+		}
+		slices.Sort(values)
+		last := float64(len(values) - 1)
+		ranges[c] = Range{
+			Low:  finite(values[int(math.Floor(0.01*last))]),
+			High: finite(values[int(math.Ceil(0.99*last))]),
+		}
+	}
+	return ranges
+}
+
+// finite makes a value one that JSON can hold.
+func finite(v float32) float64 {
+	return min(max(float64(v), -math.MaxFloat32), math.MaxFloat32)
+}
+
+// float32Columns are the columns of an encoded record, without a copy.
+func float32Columns(rec arrow.Record) ([][]float32, error) {
+	columns := make([][]float32, rec.NumCols())
+	for i, column := range rec.Columns() {
+		values, ok := column.(*array.Float32)
+		if !ok || values.NullN() > 0 {
+			return nil, errors.New("column " + rec.ColumnName(i) + ": want float32 without nulls")
+		}
+		columns[i] = values.Float32Values()
+	}
+	return columns, nil
+}
+
+// clone copies a string out of a record's buffers.
+func clone(s string) string { return strings.Clone(s) }

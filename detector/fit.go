@@ -1,0 +1,226 @@
+package detector
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"mayfly/feature"
+	"mayfly/forest"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+// Training is what a detector learns from.
+type Training struct {
+	// Windows yields records of feature.Schema, the windows of a container in
+	// time order. It is called more than once and must yield the same each time.
+	Windows func(ctx context.Context) iter.Seq2[arrow.Record, error]
+
+	// Attack tells which windows lie in an attack. What is normal is learned
+	// from the others alone. Nil: none does.
+	Attack func(w *feature.Window) bool
+}
+
+// Options say how a detector is made.
+type Options struct {
+	Engine  string // Isolation or Random; default Isolation
+	Seed    uint64
+	Threads int // below 1: all processors; no influence on the result
+	Budget  Budget
+	Learn   feature.LearnOptions
+	Forest  forest.IsolationOptions // its Seed and Threads are those above
+	Random  forest.RandomOptions    // likewise
+	Version string                  // of the program, for the manifest
+}
+
+// DefaultOptions ask for an isolation forest and one false alarm per container
+// and day.
+func DefaultOptions() Options {
+	return Options{
+		Engine: Isolation,
+		Budget: Budget{AlarmsPerContainerDay: 1},
+		Learn:  feature.DefaultLearnOptions(),
+		Forest: forest.DefaultIsolationOptions(),
+		Random: forest.DefaultRandomOptions(),
+	}
+}
+
+// calibrationFolds is into how many parts the training windows are cut to set
+// the threshold: each part is scored by a forest that grew from the others.
+const calibrationFolds = 4
+
+// Fit makes a detector. Memory grows with the number of training windows: four
+// bytes for each of the space's features.
+//
+// The threshold follows from the budget and from training windows alone. They
+// are cut into parts by container (by time, where there are too few), and each
+// part is scored by a forest that did not see it, over features that were not
+// learned from it; so what the threshold rests on is as new to the scorer as
+// tomorrow's windows will be.
+func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
+	if err := opts.Budget.check(); err != nil {
+		return nil, err
+	}
+	if _, err := newModel(opts.Engine); err != nil {
+		return nil, err
+	}
+	space, err := feature.Learn(ctx, t.normal(ctx), opts.Learn)
+	if err != nil {
+		return nil, fmt.Errorf("learn what is normal: %w", err)
+	}
+	rows, err := t.encode(ctx, space, opts.Engine)
+	if err != nil {
+		return nil, err
+	}
+	d := &Detector{Space: space, Manifest: Manifest{
+		Format: format, Version: Version, Engine: opts.Engine, Mayfly: opts.Version, Seed: opts.Seed,
+		WidthNS: rows.widthNS, Training: rows.counts, Trained: rows.spans(),
+	}}
+	if d.model, err = rows.fit(opts, nil); err != nil {
+		return nil, err
+	}
+	scores, err := rows.heldOutScores(opts)
+	if err != nil {
+		return nil, fmt.Errorf("calibrate: %w", err)
+	}
+	d.Manifest.Threshold, d.Manifest.Budget = threshold(scores, opts.Budget, rows.widthNS)
+	d.Manifest.Expected = rows.expected()
+	return d, nil
+}
+
+// normal yields the training windows outside every attack.
+func (t Training) normal(ctx context.Context) iter.Seq2[arrow.Record, error] {
+	if t.Attack == nil {
+		return t.Windows(ctx)
+	}
+	return feature.Filter(t.Windows(ctx), func(w *feature.Window) bool { return !t.Attack(w) })
+}
+
+// encode turns the training windows into rows. Attacks are rows of their own
+// class for a random forest, and no rows for an isolation forest.
+func (t Training) encode(ctx context.Context, space *feature.Space, engine string) (*rows, error) {
+	r := &rows{columns: make([][]float32, len(space.Features())), containers: map[containerKey]*seen{}}
+	encoder, err := space.NewTrainingEncoder()
+	if err != nil {
+		return nil, err
+	}
+	var w feature.Window
+	for rec, err := range t.Windows(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if err := r.add(rec, &w, encoder, t.Attack, engine); err != nil {
+			rec.Release()
+			return nil, err
+		}
+		rec.Release()
+	}
+	if r.counts.Normal == 0 {
+		return nil, errors.New("no training windows outside the labelled attacks")
+	}
+	if engine == Random && r.counts.Attack == 0 {
+		return nil, errors.New("a random forest learns from labelled attacks, and no training window lies in one: give labels, or another split")
+	}
+	r.counts.Containers = len(r.containers)
+	return r, nil
+}
+
+// rows are the training windows as the forest reads them.
+type rows struct {
+	columns    [][]float32
+	class      []uint8 // 1: lies in an attack
+	container  []int32 // ordinal of its container
+	widthNS    int64
+	counts     Counts
+	containers map[containerKey]*seen
+}
+
+type containerKey struct{ host, id string }
+
+// seen is the training time of one container.
+type seen struct {
+	ordinal int32
+	spans   []Span
+}
+
+func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder, attack func(*feature.Window) bool, engine string) error {
+	windows, err := feature.View(rec)
+	if err != nil {
+		return err
+	}
+	encoded, err := encoder.Encode(rec)
+	if err != nil {
+		return err
+	}
+	defer encoded.Release()
+	columns, err := float32Columns(encoded)
+	if err != nil {
+		return err
+	}
+	for i := range windows.Len() {
+		windows.At(i, w)
+		if err := r.width(w); err != nil {
+			return err
+		}
+		class := uint8(0)
+		if attack != nil && attack(w) {
+			class = 1
+		}
+		if class == 1 && engine == Isolation {
+			r.counts.SetAside++
+			continue
+		}
+		for c := range r.columns {
+			r.columns[c] = append(r.columns[c], columns[c][i])
+		}
+		r.class = append(r.class, class)
+		r.container = append(r.container, r.see(w))
+		r.counts.Windows++
+		r.counts.Attack += int64(class)
+		r.counts.Normal += int64(1 - class)
+		r.counts.Lost += int64(w.Counters[feature.NLost])
+	}
+	return nil
+}
+
+func (r *rows) width(w *feature.Window) error {
+	if r.widthNS == 0 {
+		r.widthNS = w.WidthNS
+	}
+	if w.WidthNS != r.widthNS {
+		return fmt.Errorf("windows of %d ns beside windows of %d ns: train on one width", w.WidthNS, r.widthNS)
+	}
+	return nil
+}
+
+// see notes the window's time under its container and returns its ordinal.
+func (r *rows) see(w *feature.Window) int32 {
+	key := containerKey{w.Host, w.ContainerID}
+	s := r.containers[key]
+	if s == nil {
+		s = &seen{ordinal: int32(len(r.containers))}
+		r.containers[containerKey{clone(w.Host), clone(w.ContainerID)}] = s
+	}
+	if n := len(s.spans); n > 0 && s.spans[n-1].ToNS == w.StartNS {
+		s.spans[n-1].ToNS = w.EndNS()
+	} else {
+		s.spans = append(s.spans, Span{clone(w.Host), clone(w.ContainerID), w.StartNS, w.EndNS()})
+	}
+	return s.ordinal
+}
+
+// spans lists the training time, by host, container and time.
+func (r *rows) spans() []Span {
+	var all []Span
+	for _, s := range r.containers {
+		all = append(all, s.spans...)
+	}
+	slices.SortFunc(all, func(a, b Span) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ContainerID, b.ContainerID), cmp.Compare(a.FromNS, b.FromNS))
+	})
+	return all
+}
