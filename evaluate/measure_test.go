@@ -143,7 +143,9 @@ func TestMeasureEdges(t *testing.T) {
 		{"labels elsewhere", []Scored{row(0, 1, 0.7)}, []feature.Label{label("d", "x", 0, 1)}, "no window of any labelled attack",
 			func(r *Report) bool { return r.Missed == 1 && r.AUROC == nil }},
 		{"all learned from", []Scored{learned}, all, "learned from every window",
-			func(r *Report) bool { return r.Windows.Trained == 1 && r.Missed == 0 && r.Found == 0 && r.Attacks[0].Trained == 1 }},
+			func(r *Report) bool {
+				return r.Windows.Trained == 1 && r.Missed == 0 && r.Found == 0 && r.Attacks[0].Trained == 1
+			}},
 		{"one score", []Scored{row(0, 1, 0.5), row(0, 200, 0.5)}, all, "cannot resolve",
 			func(r *Report) bool { return r.AUROC.Value == 0.5 && r.DetectionRates[0].Threshold == nil }},
 	} {

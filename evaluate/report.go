@@ -72,6 +72,9 @@ type Counts struct {
 	Trained   int `json:"trained"`   // measured nowhere: the detector has learned from them
 }
 
+// LeftOut is how many windows no figure counts.
+func (c Counts) LeftOut() int { return c.Aftermath + c.Trained }
+
 // RateAt is the largest share of attack windows that any threshold reaches with
 // at most the share FPR of normal windows above it. It describes the ranking:
 // that threshold was chosen knowing the labels.
