@@ -17,7 +17,8 @@ import (
 // Training is what a detector learns from.
 type Training struct {
 	// Windows yields records of feature.Schema, the windows of a container in
-	// time order. It is called more than once and must yield the same each time.
+	// time order; a record is valid until the next one is asked for. It is called
+	// more than once and must yield the same each time.
 	Windows func(ctx context.Context) iter.Seq2[arrow.Record, error]
 
 	// Attack tells which windows lie in an attack. What is normal is learned
@@ -43,7 +44,7 @@ func DefaultOptions() Options {
 	return Options{
 		Engine: Isolation,
 		Budget: Budget{AlarmsPerContainerDay: 1},
-		Learn:  feature.DefaultLearnOptions(),
+		Learn:  feature.DefaultLearnOptions,
 		Forest: forest.DefaultIsolationOptions(),
 		Random: forest.DefaultRandomOptions(),
 	}
@@ -114,10 +115,8 @@ func (t Training) encode(ctx context.Context, space *feature.Space, engine strin
 			return nil, err
 		}
 		if err := r.add(rec, &w, encoder, t.Attack, engine); err != nil {
-			rec.Release()
 			return nil, err
 		}
-		rec.Release()
 	}
 	if r.counts.Normal == 0 {
 		return nil, errors.New("no training windows outside the labelled attacks")

@@ -6,9 +6,9 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 )
 
-// Filter yields the windows for which keep is true, in the order they come. The
-// caller Releases the records that are yielded; those of windows are released
-// here. keep must not hold on to the window.
+// Filter yields the windows for which keep is true, in the order they come. A
+// record is valid until the next one is asked for, as in every such sequence;
+// Retain it to keep it. keep must not hold on to the window.
 func Filter(windows iter.Seq2[arrow.Record, error], keep func(w *Window) bool) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		b := NewBuilder()
@@ -17,13 +17,18 @@ func Filter(windows iter.Seq2[arrow.Record, error], keep func(w *Window) bool) i
 		for rec, err := range windows {
 			if err == nil {
 				err = filter(rec, b, &w, keep)
-				rec.Release()
 			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if b.Len() > 0 && !yield(b.Record(), nil) {
+			if b.Len() == 0 {
+				continue
+			}
+			kept := b.Record()
+			goOn := yield(kept, nil)
+			kept.Release()
+			if !goOn {
 				return
 			}
 		}
