@@ -1,0 +1,220 @@
+package detector
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mayfly/feature"
+	"mayfly/trace"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+const second = int64(1e9)
+
+// quiet are containers that do a few calls at a steady rate, each for a while.
+func quiet(containers, windows int) []feature.Window {
+	rnd := rand.New(rand.NewPCG(7, 7))
+	var all []feature.Window
+	for c := range containers {
+		for i := range windows {
+			all = append(all, feature.Window{
+				Host: "host", ContainerID: fmt.Sprintf("%064x", c+1), Workload: "web",
+				StartNS: int64(i) * second, WidthNS: second,
+				Calls:      []trace.Call{0, 1, 44, 45},
+				CallCounts: []uint32{uint32(20 + rnd.IntN(9)), uint32(10 + rnd.IntN(9)), uint32(5 + rnd.IntN(5)), uint32(5 + rnd.IntN(5))},
+				Items:      []string{"read /srv/index"}, ItemCounts: []uint32{uint32(1 + rnd.IntN(3))},
+			})
+		}
+	}
+	return all
+}
+
+// attack makes a window one in which a shell ran.
+func attack(w feature.Window) feature.Window {
+	w.Calls, w.CallCounts = []trace.Call{0, 1, 44, 45, 56, 59, 61}, []uint32{20, 10, 5, 5, 3, 2, 2}
+	w.Items, w.ItemCounts = []string{"exec /bin/sh", "read /etc/shadow"}, []uint32{1, 1}
+	w.Counters[feature.NExecs] = 2
+	return w
+}
+
+func source(windows []feature.Window) func(context.Context) iter.Seq2[arrow.Record, error] {
+	return func(context.Context) iter.Seq2[arrow.Record, error] {
+		return func(yield func(arrow.Record, error) bool) {
+			b := feature.NewBuilder()
+			defer b.Release()
+			for part := range slices.Chunk(windows, 50) {
+				for i := range part {
+					b.Append(&part[i])
+				}
+				rec := b.Record()
+				goOn := yield(rec, nil)
+				rec.Release()
+				if !goOn {
+					return
+				}
+			}
+		}
+	}
+}
+
+func fit(t *testing.T, training Training, change func(*Options)) *Detector {
+	t.Helper()
+	opts := DefaultOptions()
+	opts.Forest.NEstimators, opts.Random.NEstimators = 30, 30
+	if change != nil {
+		change(&opts)
+	}
+	d, err := Fit(t.Context(), training, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func score(t *testing.T, d *Detector, w feature.Window) (float64, []Reason) {
+	t.Helper()
+	b := feature.NewBuilder()
+	defer b.Release()
+	b.Append(&w)
+	rec := b.Record()
+	defer rec.Release()
+	scored, err := d.NewScorer(1).Score(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer scored.Release()
+	reasons, err := scored.Reasons(0, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(scored.Scores[0]), reasons
+}
+
+func TestIsolationFindsAShell(t *testing.T) {
+	windows := quiet(6, 60)
+	d := fit(t, Training{Windows: source(windows)}, nil)
+	got, reasons := score(t, d, attack(windows[0]))
+	if got <= d.Manifest.Threshold {
+		t.Errorf("a window with a shell scores %g, want above the threshold %g", got, d.Manifest.Threshold)
+	}
+	if len(reasons) == 0 {
+		t.Error("no reason given for the alarm")
+	}
+	calm, _ := score(t, d, windows[100])
+	if calm > d.Manifest.Threshold {
+		t.Errorf("a training window scores %g, want at most the threshold %g", calm, d.Manifest.Threshold)
+	}
+	if d.Manifest.Training.Windows != 360 || d.Manifest.Training.Containers != 6 || len(d.Manifest.Trained) != 6 {
+		t.Errorf("manifest: %+v with %d spans, want 360 windows of 6 containers in 6 spans", d.Manifest.Training, len(d.Manifest.Trained))
+	}
+}
+
+func TestRandomForestLearnsTheLabels(t *testing.T) {
+	windows := quiet(6, 60)
+	for _, i := range []int{30, 31, 90, 91, 150, 151} {
+		windows[i] = attack(windows[i])
+	}
+	training := Training{Windows: source(windows), Attack: func(w *feature.Window) bool { return w.Counters[feature.NExecs] > 0 }}
+	d := fit(t, training, func(o *Options) { o.Engine = Random; o.Budget = Budget{FalsePositiveRate: 0.01} })
+	if got, _ := score(t, d, attack(windows[200])); got <= d.Manifest.Threshold {
+		t.Errorf("an attack scores %g, want above the threshold %g", got, d.Manifest.Threshold)
+	}
+	if n := d.Manifest.Training; n.Attack != 6 || n.Normal != 354 {
+		t.Errorf("training: %+v, want 6 attack and 354 normal windows", n)
+	}
+}
+
+func TestIsolationSetsLabelledWindowsAside(t *testing.T) {
+	windows := quiet(6, 60)
+	windows[40] = attack(windows[40])
+	isAttack := func(w *feature.Window) bool { return w.Counters[feature.NExecs] > 0 }
+	d := fit(t, Training{Windows: source(windows), Attack: isAttack}, nil)
+	if n := d.Manifest.Training; n.SetAside != 1 || n.Windows != 359 {
+		t.Errorf("training: %+v, want 1 window set aside of 360", n)
+	}
+	if got, _ := score(t, d, windows[40]); got <= d.Manifest.Threshold {
+		t.Errorf("the window set aside scores %g, want above %g: it was learned all the same", got, d.Manifest.Threshold)
+	}
+}
+
+func TestSameSeedSameBytesAtAnyNumberOfThreads(t *testing.T) {
+	windows := quiet(5, 40)
+	windows[7] = attack(windows[7])
+	windows[90] = attack(windows[90])
+	isAttack := func(w *feature.Window) bool { return w.Counters[feature.NExecs] > 0 }
+	for _, engine := range []string{Isolation, Random} {
+		var files [2][]byte
+		for i, threads := range []int{1, 3} {
+			d := fit(t, Training{Windows: source(windows), Attack: isAttack}, func(o *Options) {
+				o.Engine, o.Threads, o.Seed = engine, threads, 42
+			})
+			path := filepath.Join(t.TempDir(), "d")
+			if err := d.Save(path); err != nil {
+				t.Fatal(err)
+			}
+			files[i], _ = os.ReadFile(path)
+		}
+		if !bytes.Equal(files[0], files[1]) {
+			t.Errorf("%s: 1 and 3 threads gave %d and %d different bytes", engine, len(files[0]), len(files[1]))
+		}
+	}
+}
+
+func TestLoadedScoresAsFitted(t *testing.T) {
+	windows := quiet(5, 40)
+	d := fit(t, Training{Windows: source(windows)}, nil)
+	path := filepath.Join(t.TempDir(), "web.mayfly")
+	if err := d.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []feature.Window{windows[3], attack(windows[3])} {
+		want, _ := score(t, d, w)
+		if got, _ := score(t, loaded, w); got != want {
+			t.Errorf("loaded detector scores %g, the fitted one %g", got, want)
+		}
+	}
+	fitted, _ := d.SHA256()
+	if got, _ := loaded.SHA256(); got != fitted {
+		t.Errorf("sha256 of the file: got %s, want %s", got, fitted)
+	}
+}
+
+func TestFitRefuses(t *testing.T) {
+	windows := quiet(4, 20)
+	mixed := append(quiet(4, 20), feature.Window{ContainerID: "x", WidthNS: 5})
+	for _, tc := range []struct {
+		name     string
+		training Training
+		change   func(*Options)
+		want     string
+	}{
+		{"nothing", Training{Windows: source(nil)}, nil, "no windows"},
+		{"only attacks", Training{Windows: source(windows), Attack: func(*feature.Window) bool { return true }}, nil, "no windows"},
+		{"two widths", Training{Windows: source(mixed)}, nil, "windows of 5 ns"},
+		{"a random forest without labels", Training{Windows: source(windows)}, func(o *Options) { o.Engine = Random }, "labelled attacks"},
+		{"an unknown engine", Training{Windows: source(windows)}, func(o *Options) { o.Engine = "svm" }, `got "svm"`},
+		{"no budget", Training{Windows: source(windows)}, func(o *Options) { o.Budget = Budget{} }, "budget"},
+	} {
+		opts := DefaultOptions()
+		if tc.change != nil {
+			tc.change(&opts)
+		}
+		_, err := Fit(t.Context(), tc.training, opts)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got error %v, want one with %q", tc.name, err, tc.want)
+		}
+	}
+}
