@@ -84,6 +84,8 @@ type reading struct {
 	longDevs deviations
 }
 
+func (r *reading) longCounter(c Counter) float64 { return float64(r.long.counter(c)) }
+
 // deviations are how far calls lie from what is usual, largest first, in scales.
 type deviations struct {
 	top []float64 // absolute

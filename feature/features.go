@@ -47,7 +47,7 @@ func (r *reading) value(f *Feature) float32 {
 }
 
 // topDeviations is how many of the largest deviations are features.
-const topDeviations = 5
+const topDeviations = 8
 
 func makeFeatures() []Feature {
 	var all []Feature
@@ -66,7 +66,7 @@ func both(f Feature, long func(*reading) float64) []Feature {
 }
 
 func volumeFeatures() (all []Feature) {
-	const unit = "ln(1 + count)"
+	const unit = "scales beyond the usual range"
 	for _, c := range []struct {
 		counter Counter
 		name    string
@@ -76,12 +76,11 @@ func volumeFeatures() (all []Feature) {
 		{NDistinctCalls, "distinct_calls", "a program that does not belong brings a wider set of calls"},
 		{NEvents, "events", "an intruder's commands open, execute and connect more than the service does"},
 	} {
-		long := func(r *reading) float64 { return math.Log1p(float64(r.long.counters[c.counter])) }
-		if c.counter == NDistinctCalls {
-			long = func(r *reading) float64 { return math.Log1p(float64(len(r.long.calls))) }
-		}
+		long := func(r *reading) float64 { return r.model.Counters[c.counter][1].excess(r.longCounter(c.counter)) }
 		all = append(all, both(Feature{Name: c.name, Family: "volume", Unit: unit, Reason: c.reason, Gone: Counters[c.counter].Gone,
-			read: func(r *reading) float64 { return math.Log1p(float64(r.w.Counters[c.counter])) }}, long)...)
+			read: func(r *reading) float64 {
+				return r.model.Counters[c.counter][0].excess(float64(r.w.Counters[c.counter]))
+			}}, long)...)
 	}
 	return all
 }
@@ -103,10 +102,10 @@ func deviationFeatures() (all []Feature) {
 
 func familyFeatures() (all []Feature) {
 	for f := range numFamilies {
-		all = append(all, both(Feature{Name: "calls_" + familyNames[f], Family: "calls", Unit: "scales from the median",
+		all = append(all, both(Feature{Name: "calls_" + familyNames[f], Family: "calls", Unit: "scales beyond the usual range",
 			Reason: familyReasons[f], Gone: MissingCalls,
-			read: func(r *reading) float64 { return r.model.Families[f][0].deviation(float64(r.families[f])) }},
-			func(r *reading) float64 { return r.model.Families[f][1].deviation(float64(r.long.families[f])) })...)
+			read: func(r *reading) float64 { return r.model.Families[f][0].excess(float64(r.families[f])) }},
+			func(r *reading) float64 { return r.model.Families[f][1].excess(float64(r.long.families[f])) })...)
 	}
 	return all
 }
@@ -150,7 +149,7 @@ func counterFeatures() (all []Feature) {
 			}}, func(r *reading) float64 {
 			n := 0.0
 			for _, c := range counters {
-				n += float64(r.long.counters[c])
+				n += r.longCounter(c)
 			}
 			return math.Log1p(n)
 		})...)

@@ -144,3 +144,13 @@ func (r *Range) deviation(count float64) float64 {
 	}
 	return d / r.Up
 }
+
+// usual is how many scales from the median still count as usual: a feature made
+// by excess is 0 there, so that a forest spends no splits on ordinary noise.
+const usual = 4
+
+// excess is how far a deviation lies beyond the usual; negative below.
+func (r *Range) excess(count float64) float64 {
+	d := r.deviation(count)
+	return max(d-usual, 0) + min(d+usual, 0)
+}

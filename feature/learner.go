@@ -158,7 +158,7 @@ func (l *learner) add(w *Window) error {
 	m.addCalls(w, long, place)
 	for c := range w.Counters {
 		m.counters[c][0].add(uint64(w.Counters[c]))
-		m.counters[c][1].add(long.counters[c])
+		m.counters[c][1].add(long.counter(Counter(c)))
 	}
 	short := familyCounts(w)
 	for f := range short {

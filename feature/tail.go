@@ -122,3 +122,12 @@ func familyCounts(w *Window) (out [numFamilies]uint64) {
 
 // cleanName makes a workload's name fit for JSON.
 func cleanName(s string) string { return strings.ToValidUTF8(strings.Clone(s), "\ufffd") }
+
+// counter is the sum of a counter over the tail. What is counted as different
+// does not add up: calls are counted anew, the others are sums over windows.
+func (t *tail) counter(c Counter) uint64 {
+	if c == NDistinctCalls {
+		return uint64(len(t.calls))
+	}
+	return t.counters[c]
+}
