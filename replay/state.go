@@ -1,0 +1,143 @@
+package replay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"syscall"
+
+	"mayfly/trace"
+
+	"github.com/google/renameio/v2"
+)
+
+// stateVersion is the version of the state file.
+const stateVersion = 1
+
+// maxState is the largest state file that is read.
+const maxState = 256 << 20
+
+// forgetNS is how long the state remembers a file by name after its time has
+// been scored through. What is older counts as scored.
+const forgetNS = 24 * 60 * 60 * int64(1e9)
+
+// state is what a run leaves for the next one.
+type state struct {
+	Version  int                  `json:"version"`
+	Detector string               `json:"detector"` // sha256; another detector starts anew
+	Hosts    map[string]*progress `json:"hosts"`
+
+	// Output is how long each output was when the run ended. What stands after
+	// that comes from a run that was cut off, and is cut off too.
+	Output map[string]int64 `json:"output"`
+}
+
+// progress is how far one host has been scored.
+type progress struct {
+	ThroughNS int64            `json:"through_ns"` // windows that end by then are done
+	Files     map[string]int64 `json:"files"`      // path below the trace → end of its rows
+}
+
+// readState reads the state of a detector; a file that is not there, or one of
+// another detector, is a beginning.
+func readState(path, detectorSHA string) (*state, error) {
+	begin := &state{Version: stateVersion, Detector: detectorSHA, Hosts: map[string]*progress{}, Output: map[string]int64{}}
+	if path == "" {
+		return begin, nil
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return begin, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	if info.Size() > maxState {
+		return nil, fmt.Errorf("state %s: %d bytes, more than it ever has", path, info.Size())
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	var s state
+	if err := json.Unmarshal(content, &s); err != nil {
+		return nil, fmt.Errorf("state %s: not a state file of replay: %w", path, err)
+	}
+	if s.Version != stateVersion {
+		return nil, fmt.Errorf("state %s: version %d, this mayfly reads %d", path, s.Version, stateVersion)
+	}
+	if s.Detector != detectorSHA {
+		return begin, nil
+	}
+	for host, p := range s.Hosts {
+		if p == nil || p.Files == nil {
+			return nil, fmt.Errorf("state %s: host %q: incomplete", path, host)
+		}
+	}
+	if s.Hosts == nil || s.Output == nil {
+		return nil, fmt.Errorf("state %s: incomplete", path)
+	}
+	return &s, nil
+}
+
+// write puts the state in place of the last one.
+func (s *state) write(path string) error {
+	content, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	if err := renameio.WriteFile(path, append(content, '\n'), 0o600); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
+func (s *state) host(name string) *progress {
+	p := s.Hosts[name]
+	if p == nil {
+		p = &progress{ThroughNS: math.MinInt64, Files: map[string]int64{}}
+		s.Hosts[name] = p
+	}
+	return p
+}
+
+// scored reports whether a file is done with.
+func (p *progress) scored(f *trace.File) bool {
+	if _, ok := p.Files[f.Rel]; ok {
+		return true
+	}
+	return p.ThroughNS != math.MinInt64 && f.Meta.ToNS < p.ThroughNS-forgetNS
+}
+
+// done notes that a file has been scored.
+func (p *progress) done(f *trace.File) { p.Files[f.Rel] = f.Meta.ToNS }
+
+// advance notes that windows are done through a time, and forgets old files.
+func (p *progress) advance(throughNS int64) {
+	p.ThroughNS = max(p.ThroughNS, throughNS)
+	maps.DeleteFunc(p.Files, func(_ string, toNS int64) bool { return toNS < p.ThroughNS-forgetNS })
+}
+
+// lockState keeps two runs from sharing a state. The lock is flock(2)'s: it goes
+// with the process, so that nothing stale is left after a crash.
+func lockState(path string) (unlock func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("state %s: another replay is at work with it", path)
+		}
+		return nil, fmt.Errorf("state %s: lock: %w", path, err)
+	}
+	return func() { _ = f.Close() }, nil
+}
