@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/parquet-go/parquet-go"
@@ -111,4 +112,91 @@ func integerType(kind parquet.Kind, logical format.LogicalType) (arrow.DataType,
 		}
 	}
 	return nil, fmt.Errorf("is %s of a logical type that is not in use here", kind)
+}
+
+// parquetSchema returns the Parquet schema of an Arrow schema, its columns in
+// the same order.
+func parquetSchema(schema *arrow.Schema) (*parquet.Schema, error) {
+	group := parquet.Group{}
+	var fields []parquet.Field
+	for _, f := range schema.Fields() {
+		n, err := parquetNode(f.Type)
+		if err != nil {
+			return nil, fmt.Errorf("column %q: %w", f.Name, err)
+		}
+		if f.Nullable {
+			n = parquet.Optional(n)
+		}
+		if _, ok := group[f.Name]; ok {
+			return nil, fmt.Errorf("column %q: twice in one schema", f.Name)
+		}
+		group[f.Name] = n
+		fields = append(fields, namedNode{n, f.Name})
+	}
+	if len(fields) == 0 {
+		return nil, fmt.Errorf("schema without columns")
+	}
+	return parquet.NewSchema("mayfly", orderedGroup{group, fields}), nil
+}
+
+// orderedGroup is a group whose fields keep their order; parquet.Group sorts
+// them by name.
+type orderedGroup struct {
+	parquet.Group
+	fields []parquet.Field
+}
+
+// Fields returns the fields in their order.
+func (g orderedGroup) Fields() []parquet.Field { return g.fields }
+
+// namedNode is a field of an orderedGroup.
+type namedNode struct {
+	parquet.Node
+	name string
+}
+
+// Name returns the column's name.
+func (n namedNode) Name() string { return n.name }
+
+// Value is for rows of Go structs and maps, which never come here.
+func (n namedNode) Value(reflect.Value) reflect.Value { return reflect.Value{} }
+
+func parquetNode(t arrow.DataType) (parquet.Node, error) {
+	switch t := t.(type) {
+	case *arrow.ListType:
+		if _, ok := t.Elem().(*arrow.ListType); ok {
+			return nil, fmt.Errorf("list of lists is not in use here")
+		}
+		element, err := parquetNode(t.Elem())
+		if err != nil {
+			return nil, err
+		}
+		return parquet.List(element), nil
+	case *arrow.TimestampType:
+		if typeName(t) != typeName(timestampNS) {
+			return nil, fmt.Errorf("%s is not in use here", t)
+		}
+		return parquet.Encoded(parquet.Timestamp(parquet.Nanosecond), &parquet.DeltaBinaryPacked), nil
+	}
+	switch t.ID() {
+	case arrow.STRING:
+		return parquet.Encoded(parquet.String(), &parquet.RLEDictionary), nil
+	case arrow.INT32:
+		return parquet.Encoded(parquet.Leaf(parquet.Int32Type), &parquet.RLEDictionary), nil
+	case arrow.INT64:
+		return parquet.Encoded(parquet.Leaf(parquet.Int64Type), &parquet.RLEDictionary), nil
+	case arrow.UINT16:
+		return parquet.Encoded(parquet.Uint(16), &parquet.RLEDictionary), nil
+	case arrow.UINT32:
+		return parquet.Encoded(parquet.Uint(32), &parquet.RLEDictionary), nil
+	case arrow.UINT64:
+		return parquet.Encoded(parquet.Uint(64), &parquet.RLEDictionary), nil
+	case arrow.FLOAT32:
+		return parquet.Leaf(parquet.FloatType), nil
+	case arrow.FLOAT64:
+		return parquet.Leaf(parquet.DoubleType), nil
+	case arrow.BOOL:
+		return parquet.Leaf(parquet.BooleanType), nil
+	}
+	return nil, fmt.Errorf("%s is not in use here", t)
 }

@@ -3,6 +3,7 @@ package trace
 import (
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // validText returns s with every byte that is not UTF-8 written as \xNN: paths
@@ -25,4 +26,10 @@ func validText(s string) string {
 		s = s[n:]
 	}
 	return b.String()
+}
+
+// textBytes returns validText(s) as bytes that nobody may change.
+func textBytes(s string) []byte {
+	s = validText(s)
+	return unsafe.Slice(unsafe.StringData(s), len(s))
 }

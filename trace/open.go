@@ -1,0 +1,229 @@
+package trace
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+// Trace is a trace directory, or one file of one, as it was when Open looked.
+// It holds no file open. It is read-only and safe for concurrent use.
+type Trace struct {
+	path  string
+	files map[Table][]File
+}
+
+// File is one file of a table.
+type File struct {
+	Path  string // where it is
+	Rel   string // its path below the trace, with slashes; the base name of a single file
+	Table Table
+	Meta  Meta
+	Rows  int64
+	Bytes int64 // size of the file
+}
+
+// Open reads the footers of a trace: of a directory's files, or of one Parquet
+// file. The first bad file ends it with an error that names file and cause. What
+// begins with a dot or ends in ".tmp" is not complete and is passed over; so is
+// what lies beside the tables' folders. A directory without one file of a table
+// is not a trace.
+func Open(path string) (*Trace, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	t := &Trace{path: path, files: map[Table][]File{}}
+	if !info.IsDir() {
+		if err := t.add(path, filepath.Base(path), ""); err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
+	for _, table := range Tables() {
+		if err := t.addFolder(table); err != nil {
+			return nil, err
+		}
+	}
+	if len(t.files) == 0 {
+		return nil, fmt.Errorf("%s: not a trace: no Parquet file below events, sequences, processes, containers or losses", path)
+	}
+	for _, files := range t.files {
+		slices.SortFunc(files, compareFiles)
+	}
+	return t, nil
+}
+
+func compareFiles(a, b File) int {
+	return cmp.Or(cmp.Compare(a.Meta.Host, b.Meta.Host), cmp.Compare(a.Meta.FromNS, b.Meta.FromNS),
+		cmp.Compare(a.Rel, b.Rel), cmp.Compare(a.Path, b.Path))
+}
+
+func (t *Trace) addFolder(table Table) error {
+	root := filepath.Join(t.path, string(table))
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if path == root && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); path != root && strings.HasPrefix(name, ".") {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() || filepath.Ext(path) != ".parquet" {
+			return nil
+		}
+		rel, err := filepath.Rel(t.path, path)
+		if err != nil {
+			return err
+		}
+		return t.add(path, filepath.ToSlash(rel), table)
+	})
+}
+
+// add reads one file's footer; want is the table whose folder it lies in.
+func (t *Trace) add(path, rel string, want Table) error {
+	f, err := openTable(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if want != "" && f.table != want {
+		return fmt.Errorf("%s: a file of table %s in the folder of %s", path, f.table, want)
+	}
+	t.files[f.table] = append(t.files[f.table], File{
+		Path: path, Rel: rel, Table: f.table, Meta: f.meta, Rows: f.NumRows(), Bytes: f.parquet.Size(),
+	})
+	return nil
+}
+
+// tableFile is an open file of a table.
+type tableFile struct {
+	*ParquetFile
+	table Table
+	meta  Meta
+}
+
+func openTable(path string) (*tableFile, error) {
+	f, err := openParquetFunc(path, Limits{}, func(pairs map[string]string) (*arrow.Schema, error) {
+		table, _, err := parseMeta(pairs)
+		return ArrowSchema(table), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	table, meta, err := parseMeta(f.Metadata())
+	return &tableFile{f, table, meta}, err
+}
+
+// Path returns the path that Open was given.
+func (t *Trace) Path() string { return t.path }
+
+// Hosts returns the names of the hosts that the trace has files of, sorted.
+func (t *Trace) Hosts() []string {
+	var hosts []string
+	for _, files := range t.files {
+		for _, f := range files {
+			hosts = append(hosts, f.Meta.Host)
+		}
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// Files returns the files of a table by host, FromNS and name. Callers may keep
+// the slice.
+func (t *Trace) Files(table Table) []File { return slices.Clone(t.files[table]) }
+
+// SHA256 returns the hash of the file's bytes, in hex.
+func (f *File) SHA256() (string, error) {
+	in, err := os.Open(f.Path)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, in); err != nil {
+		return "", fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// ScanOptions narrow a Scan. The zero value reads everything.
+type ScanOptions struct {
+	Files     []File // of the table, in the order to read them; nil means all
+	BatchRows int    // rows of a record at most; 0 means 8192
+}
+
+// Scan yields a table's rows file by file (by host, then time), as records of
+// ArrowSchema(table). The caller Releases each record. Memory is bounded by one
+// record and a few pages of one file. An error ends the sequence and names file,
+// row group and column.
+func (t *Trace) Scan(ctx context.Context, table Table, opts ScanOptions) iter.Seq2[arrow.Record, error] {
+	files := opts.Files
+	if files == nil {
+		files = t.files[table]
+	}
+	return func(yield func(arrow.Record, error) bool) {
+		for _, file := range files {
+			if file.Table != table {
+				yield(nil, fmt.Errorf("%s: is of table %s, not %s", file.Path, file.Table, table))
+				return
+			}
+			if !scanFile(ctx, file, opts.BatchRows, yield) {
+				return
+			}
+		}
+	}
+}
+
+func scanFile(ctx context.Context, file File, batchRows int, yield func(arrow.Record, error) bool) bool {
+	c, err := openCursor(file, batchRows)
+	if err != nil {
+		yield(nil, err)
+		return false
+	}
+	defer c.f.Close()
+	for {
+		rec, err := c.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if !yield(rec, err) || err != nil {
+			return false
+		}
+	}
+}
+
+// openCursor opens a file that Open has seen.
+func openCursor(file File, batchRows int) (*parquetCursor, error) {
+	f, err := openTable(file.Path)
+	if err != nil {
+		return nil, err
+	}
+	if f.table != file.Table || f.meta != file.Meta || f.NumRows() != file.Rows {
+		f.Close()
+		return nil, fmt.Errorf("%s: has changed since the trace was opened", file.Path)
+	}
+	c, err := f.cursor(batchRows)
+	if err != nil {
+		f.Close()
+	}
+	return c, err
+}

@@ -1,0 +1,254 @@
+package trace
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/parquet-go/parquet-go"
+)
+
+// ParquetOptions say how a Parquet file is laid out. The zero value of a field
+// means its default.
+type ParquetOptions struct {
+	GroupRows  int64 // rows of a row group at most; default 131072
+	GroupBytes int64 // bytes of a row group in memory, about; default 64 MiB
+}
+
+// DefaultParquetOptions returns the layout for files of records.
+func DefaultParquetOptions() ParquetOptions {
+	return ParquetOptions{GroupRows: 1 << 17, GroupBytes: 64 << 20}
+}
+
+// ParquetWriter writes Arrow records of one schema to one Parquet file, zstd
+// compressed, strings by dictionary. The file has its name only after Close;
+// the same records give the same bytes. It is not safe for concurrent use.
+type ParquetWriter struct {
+	path    string
+	file    *atomicFile
+	parquet *parquet.GenericWriter[any]
+	schema  *arrow.Schema
+	columns []*columnWriter
+	opts    ParquetOptions
+	rows    int64 // written in all
+	pending int64 // of them in the open row group
+	failed  error
+}
+
+// CreateParquet begins the file that Close will name path, with mode 0600. The
+// schema's fields are scalars or lists of scalars of string, int32, int64,
+// uint16, uint32, uint64, float32, float64, bool and timestamp[ns, UTC].
+func CreateParquet(path string, schema *arrow.Schema, metadata map[string]string, opts ParquetOptions) (*ParquetWriter, error) {
+	root, err := parquetSchema(schema)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	d := DefaultParquetOptions()
+	opts.GroupRows = cmp.Or(opts.GroupRows, d.GroupRows)
+	opts.GroupBytes = cmp.Or(opts.GroupBytes, d.GroupBytes)
+	w := &ParquetWriter{path: path, schema: schema, opts: opts}
+	if w.file, err = createAtomic(path); err != nil {
+		return nil, err
+	}
+	w.parquet = parquet.NewGenericWriter[any](w.file, append(layout(opts.GroupRows), root)...)
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		w.SetMetadata(key, metadata[key])
+	}
+	writers := w.parquet.ColumnWriters()
+	for i, field := range schema.Fields() {
+		w.columns = append(w.columns, &columnWriter{field: field, column: i, out: writers[i]})
+	}
+	return w, nil
+}
+
+// layout returns the options that every file of the package is written with.
+func layout(groupRows int64) []parquet.WriterOption {
+	return []parquet.WriterOption{
+		parquet.Compression(&parquet.Zstd),
+		parquet.MaxRowsPerRowGroup(groupRows),
+		parquet.DictionaryMaxBytes(dictionaryBytes),
+		parquet.CreatedBy("mayfly", "1", ""),
+		parquet.DataPageVersion(2),
+	}
+}
+
+// dictionaryBytes is how large a column's dictionary may grow in a row group
+// before the column goes on without.
+const dictionaryBytes = 1 << 20
+
+// SetMetadata sets one entry of the file's key-value metadata, until Close.
+func (w *ParquetWriter) SetMetadata(key, value string) {
+	w.parquet.SetKeyValueMetadata(validText(key), validText(value))
+}
+
+// Rows returns the number of rows written so far.
+func (w *ParquetWriter) Rows() int64 { return w.rows }
+
+// Write appends the rows of a record and keeps nothing of it. The record has the
+// schema that CreateParquet was given. After an error only Abort or Close, which
+// returns the error again, are of use.
+func (w *ParquetWriter) Write(rec arrow.Record) error {
+	if w.failed != nil {
+		return w.failed
+	}
+	if err := w.write(rec); err != nil {
+		w.failed = fmt.Errorf("%s: %w", w.path, err)
+	}
+	return w.failed
+}
+
+func (w *ParquetWriter) write(rec arrow.Record) (err error) {
+	defer recovered(&err)
+	if int(rec.NumCols()) != len(w.columns) {
+		return fmt.Errorf("record of %d columns: want %d", rec.NumCols(), len(w.columns))
+	}
+	for from := int64(0); from < rec.NumRows(); {
+		to := min(rec.NumRows(), from+writeRows, from+w.opts.GroupRows-w.pending)
+		for i, c := range w.columns {
+			if err := c.write(rec.Column(i), int(from), int(to)); err != nil {
+				return fmt.Errorf("column %q: %w", c.field.Name, err)
+			}
+		}
+		w.rows += to - from
+		w.pending += to - from
+		from = to
+		if w.pending >= w.opts.GroupRows || w.parquet.Size() >= w.opts.GroupBytes {
+			if err := w.parquet.Flush(); err != nil {
+				return err
+			}
+			w.pending = 0
+		}
+	}
+	return nil
+}
+
+// writeRows is how many rows of a column go to parquet-go at once: it cuts
+// pages only between such pieces.
+const writeRows = 512
+
+// Close completes the file, syncs it and gives it its name. On an error nothing
+// is left of it.
+func (w *ParquetWriter) Close() (err error) {
+	if w.file == nil {
+		return w.failed
+	}
+	file := w.file
+	w.file = nil
+	if w.failed == nil {
+		w.failed = errors.New("is closed")
+		if err := closeParquet(w.parquet.Close); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", w.path, err), file.abort())
+		}
+		return file.commit(w.path)
+	}
+	return errors.Join(w.failed, file.abort())
+}
+
+func closeParquet(f func() error) (err error) {
+	defer recovered(&err)
+	return f()
+}
+
+// Abort removes what was written. After Close it does nothing, so that it can be
+// deferred.
+func (w *ParquetWriter) Abort() error {
+	if w.file == nil {
+		return nil
+	}
+	file := w.file
+	w.file, w.failed = nil, errors.New("is closed")
+	return file.abort()
+}
+
+// columnWriter takes rows of one Arrow array to one Parquet column.
+type columnWriter struct {
+	field  arrow.Field
+	column int
+	out    *parquet.ColumnWriter
+	values []parquet.Value
+}
+
+func (c *columnWriter) write(a arrow.Array, from, to int) error {
+	if typeName(a.DataType()) != typeName(c.field.Type) {
+		return fmt.Errorf("want %s, got %s", typeName(c.field.Type), typeName(a.DataType()))
+	}
+	c.values = c.values[:0]
+	top := 0 // definition level of a row that is not null
+	if c.field.Nullable {
+		top = 1
+	}
+	list, isList := a.(*array.List)
+	var value func(i int) parquet.Value
+	var err error
+	if isList {
+		value, err = valueOf(list.ListValues())
+	} else {
+		value, err = valueOf(a)
+	}
+	if err != nil {
+		return err
+	}
+	for i := from; i < to; i++ {
+		if a.IsNull(i) {
+			if !c.field.Nullable {
+				return errors.New("null where the column has none")
+			}
+			c.values = append(c.values, parquet.NullValue().Level(0, 0, c.column))
+			continue
+		}
+		if !isList {
+			c.values = append(c.values, value(i).Level(0, top, c.column))
+			continue
+		}
+		if err := c.list(list, i, top, value); err != nil {
+			return err
+		}
+	}
+	_, err = c.out.WriteRowValues(c.values)
+	return err
+}
+
+func (c *columnWriter) list(list *array.List, i, top int, value func(int) parquet.Value) error {
+	begin, end := list.ValueOffsets(i)
+	if begin == end {
+		c.values = append(c.values, parquet.NullValue().Level(0, top, c.column))
+	}
+	for j := begin; j < end; j++ {
+		if list.ListValues().IsNull(int(j)) {
+			return errors.New("null element of a list")
+		}
+		c.values = append(c.values, value(int(j)).Level(min(1, int(j-begin)), top+1, c.column))
+	}
+	return nil
+}
+
+// valueOf returns the reader of single values of an array.
+func valueOf(a arrow.Array) (func(int) parquet.Value, error) {
+	switch a := a.(type) {
+	case *array.String:
+		return func(i int) parquet.Value { return parquet.ByteArrayValue(textBytes(a.Value(i))) }, nil
+	case *array.Int32:
+		return func(i int) parquet.Value { return parquet.Int32Value(a.Value(i)) }, nil
+	case *array.Int64:
+		return func(i int) parquet.Value { return parquet.Int64Value(a.Value(i)) }, nil
+	case *array.Timestamp:
+		return func(i int) parquet.Value { return parquet.Int64Value(int64(a.Value(i))) }, nil
+	case *array.Uint16:
+		return func(i int) parquet.Value { return parquet.Int32Value(int32(a.Value(i))) }, nil
+	case *array.Uint32:
+		return func(i int) parquet.Value { return parquet.Int32Value(int32(a.Value(i))) }, nil
+	case *array.Uint64:
+		return func(i int) parquet.Value { return parquet.Int64Value(int64(a.Value(i))) }, nil
+	case *array.Float32:
+		return func(i int) parquet.Value { return parquet.FloatValue(a.Value(i)) }, nil
+	case *array.Float64:
+		return func(i int) parquet.Value { return parquet.DoubleValue(a.Value(i)) }, nil
+	case *array.Boolean:
+		return func(i int) parquet.Value { return parquet.BooleanValue(a.Value(i)) }, nil
+	}
+	return nil, fmt.Errorf("%s is not in use here", a.DataType())
+}

@@ -1,0 +1,289 @@
+package trace
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// WriterOptions say how a Writer lays out its files. The zero value of a field
+// means its default.
+type WriterOptions struct {
+	GroupRows  int64 // rows of a row group at most; default 131072
+	GroupBytes int64 // bytes of a row group in memory, about; default 32 MiB
+}
+
+// DefaultWriterOptions returns the layout for a recorder: a table's open row
+// group takes some 32 MiB at most.
+func DefaultWriterOptions() WriterOptions {
+	return WriterOptions{GroupRows: 1 << 17, GroupBytes: 32 << 20}
+}
+
+// Writer writes one host's rows into a trace directory. There must be no second
+// Writer for the same host and directory at the same time. It is safe for
+// concurrent use.
+//
+// Rows of a table go to one open file, which has its name and is complete only
+// after Seal. An error of a table's method or of Seal means that the table's
+// open file is gone, with all rows since the last Seal; the Writer goes on.
+type Writer struct {
+	mu         sync.Mutex
+	dir        string
+	meta       Meta
+	opts       WriterOptions
+	seq        int   // number of the next file
+	last       int64 // the latest time of any row so far
+	final      bool  // the last Seal was final and nothing came after it
+	events     tableWriter[Event]
+	sequences  tableWriter[Sequence]
+	processes  tableWriter[Process]
+	containers tableWriter[Container]
+	losses     tableWriter[Loss]
+}
+
+// NewWriter returns the writer of a host's rows in dir, which it creates (mode
+// 0700) where it is missing. meta goes into each file; its FromNS, ToNS and
+// Final are the Writer's to set.
+func NewWriter(dir string, meta Meta, opts WriterOptions) (*Writer, error) {
+	if dir == "" {
+		return nil, errors.New("trace directory: has no name")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	d := DefaultWriterOptions()
+	opts.GroupRows = cmp.Or(opts.GroupRows, d.GroupRows)
+	opts.GroupBytes = cmp.Or(opts.GroupBytes, d.GroupBytes)
+	return &Writer{
+		dir: dir, meta: meta, opts: opts, last: meta.FromNS,
+		events:     tableWriter[Event]{table: Events, times: eventTimes, texts: eventTexts},
+		sequences:  tableWriter[Sequence]{table: Sequences, times: sequenceTimes, texts: sequenceTexts},
+		processes:  tableWriter[Process]{table: Processes, times: processTimes, texts: processTexts},
+		containers: tableWriter[Container]{table: Containers, times: containerTimes, texts: containerTexts},
+		losses:     tableWriter[Loss]{table: Losses, times: lossTimes, texts: lossTexts},
+	}, nil
+}
+
+// Events appends rows to the events table. Like its sisters it keeps nothing of
+// the slice. Rows should come about in the order of time.
+func (w *Writer) Events(rows []Event) error { return write(w, &w.events, rows) }
+
+// Sequences appends rows to the sequences table.
+func (w *Writer) Sequences(rows []Sequence) error { return write(w, &w.sequences, rows) }
+
+// Processes appends rows to the processes table.
+func (w *Writer) Processes(rows []Process) error { return write(w, &w.processes, rows) }
+
+// Containers appends rows to the containers table.
+func (w *Writer) Containers(rows []Container) error { return write(w, &w.containers, rows) }
+
+// Losses appends rows to the losses table.
+func (w *Writer) Losses(rows []Loss) error { return write(w, &w.losses, rows) }
+
+// Seal completes the open file of each table and gives it its name; the next
+// rows open new files. final marks the files as the last ones of a recording
+// that ended in good order; where no file is open, a losses file without rows
+// carries that mark. An error names each table whose rows were lost.
+func (w *Writer) Seal(final bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seal(final)
+}
+
+func (w *Writer) seal(final bool) error {
+	if final && !w.final && !w.open() {
+		if err := w.losses.open(w, w.last); err != nil {
+			return err
+		}
+	}
+	w.final = final
+	return errors.Join(
+		w.events.seal(w, final), w.sequences.seal(w, final), w.processes.seal(w, final),
+		w.containers.seal(w, final), w.losses.seal(w, final),
+	)
+}
+
+func (w *Writer) open() bool {
+	return w.events.file != nil || w.sequences.file != nil || w.processes.file != nil ||
+		w.containers.file != nil || w.losses.file != nil
+}
+
+// Close does Seal(true), unless that was the last thing that happened.
+func (w *Writer) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.final && !w.open() {
+		return nil
+	}
+	return w.seal(true)
+}
+
+// Abort removes the open files. What was sealed stays.
+func (w *Writer) Abort() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return errors.Join(w.events.abort(), w.sequences.abort(), w.processes.abort(),
+		w.containers.abort(), w.losses.abort())
+}
+
+// folder returns the folder of a table's files that begin at ns.
+func (w *Writer) folder(t Table, ns int64) string {
+	return filepath.Join(w.dir, string(t), "host="+pathText(w.meta.Host),
+		"date="+time.Unix(0, ns).UTC().Format(time.DateOnly))
+}
+
+// tableWriter writes one table's open file.
+type tableWriter[T any] struct {
+	table    Table
+	times    func(*T) (from, to int64)
+	texts    func(*T, func(*string))
+	file     *atomicFile
+	parquet  *parquet.GenericWriter[T]
+	rows     int64
+	from, to int64
+}
+
+func write[T any](w *Writer, t *tableWriter[T], rows []T) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.file == nil {
+		from, _ := t.times(&rows[0])
+		if err := t.open(w, from); err != nil {
+			return err
+		}
+	}
+	if err := t.write(w, rows); err != nil {
+		return fmt.Errorf("table %s: %d rows are lost: %w", t.table, t.rows+int64(len(rows)),
+			errors.Join(err, t.abort()))
+	}
+	w.last = max(w.last, t.to)
+	return nil
+}
+
+// open creates the temporary file in the folder of the time ns.
+func (t *tableWriter[T]) open(w *Writer, ns int64) error {
+	folder := w.folder(t.table, ns)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("table %s: %w", t.table, err)
+	}
+	file, err := createAtomic(filepath.Join(folder, string(t.table)+".parquet"))
+	if err != nil {
+		return fmt.Errorf("table %s: %w", t.table, err)
+	}
+	w.final = false
+	t.file, t.rows, t.from, t.to = file, 0, ns, ns
+	if t.parquet == nil {
+		t.parquet = parquet.NewGenericWriter[T](file, layout(w.opts.GroupRows)...)
+	} else {
+		t.parquet.Reset(file)
+	}
+	return nil
+}
+
+func (t *tableWriter[T]) write(w *Writer, rows []T) (err error) {
+	defer recovered(&err)
+	rows = t.cleaned(rows)
+	if _, err := t.parquet.Write(rows); err != nil {
+		return err
+	}
+	for i := range rows {
+		from, to := t.times(&rows[i])
+		t.from, t.to = min(t.from, from), max(t.to, to)
+	}
+	t.rows += int64(len(rows))
+	if t.parquet.Size() >= w.opts.GroupBytes {
+		return t.parquet.Flush()
+	}
+	return nil
+}
+
+// cleaned returns rows, or a copy of them where a text is no UTF-8.
+func (t *tableWriter[T]) cleaned(rows []T) []T {
+	for i := range rows {
+		dirty := false
+		t.texts(&rows[i], func(s *string) { dirty = dirty || validText(*s) != *s })
+		if !dirty {
+			continue
+		}
+		rows = append([]T(nil), rows...)
+		for j := i; j < len(rows); j++ {
+			t.texts(&rows[j], func(s *string) { *s = validText(*s) })
+		}
+		break
+	}
+	return rows
+}
+
+// seal completes the open file and names it after its first row's time.
+func (t *tableWriter[T]) seal(w *Writer, final bool) error {
+	if t.file == nil {
+		return nil
+	}
+	meta := w.meta
+	meta.FromNS, meta.ToNS, meta.Final = t.from, t.to, final
+	for _, pair := range meta.pairs(t.table) {
+		t.parquet.SetKeyValueMetadata(pair[0], pair[1])
+	}
+	err := closeParquet(t.parquet.Close)
+	if err != nil {
+		err = errors.Join(err, t.abort())
+	} else if err = t.name(w); err == nil {
+		t.file = nil
+		return nil
+	}
+	t.file, t.parquet = nil, nil
+	return fmt.Errorf("table %s: %d rows are lost: %w", t.table, t.rows, err)
+}
+
+func (t *tableWriter[T]) name(w *Writer) error {
+	folder := w.folder(t.table, t.from)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return errors.Join(err, t.file.abort())
+	}
+	for {
+		path := filepath.Join(folder, fmt.Sprintf("%s-%d-%d.parquet", t.table, t.from, w.seq))
+		w.seq++
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			return t.file.commit(path)
+		}
+	}
+}
+
+func (t *tableWriter[T]) abort() error {
+	if t.file == nil {
+		return nil
+	}
+	file := t.file
+	t.file, t.parquet = nil, nil
+	return file.abort()
+}
+
+// maxPathText bounds a host's name in a path.
+const maxPathText = 100
+
+// pathText returns a host's name as a folder's name: letters, digits, '.', '-'
+// and '_' stay, all else becomes '_', and neither a dot nor nothing stands first.
+func pathText(s string) string {
+	text := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, s)
+	text = text[:min(len(text), maxPathText)]
+	if text == "" || text[0] == '.' {
+		text = "_" + text
+	}
+	return text
+}
