@@ -49,9 +49,11 @@ func (s *shapley) node(i uint32, at, length int, last fraction) {
 			break
 		}
 	}
+	// Not n.cover: it is rounded, and the shares must add up to one.
+	cover := float64(s.tree[i+1].cover) + float64(s.tree[n.right].cover)
 	hot := n.next(i, clamp(s.row[feature]))
 	for _, child := range [2]uint32{i + 1, n.right} {
-		edge := fraction{feature: feature, zero: known.zero * float64(s.tree[child].cover) / float64(n.cover)}
+		edge := fraction{feature: feature, zero: known.zero * float64(s.tree[child].cover) / cover}
 		if child == hot {
 			edge.one = known.one
 		}
