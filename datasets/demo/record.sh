@@ -115,7 +115,7 @@ attack() { # N NAME COMMAND: through the hole of shop-N, and a line of labels
 
 attacks() { # N: all of them, one after the other
 	attack "$1" shell 'id; uname -a; ls -la /'
-	attack "$1" dropped-binary 'cp /bin/busybox /tmp/.cache && chmod 755 /tmp/.cache && /tmp/.cache sleep 0.2'
+	attack "$1" dropped-binary 'cp /bin/busybox /tmp/busybox.1 && chmod 755 /tmp/busybox.1 && /tmp/busybox.1 sleep 0.2'
 	attack "$1" read-shadow 'cat /etc/shadow'
 	attack "$1" new-connection 'echo hello | nc -w 1 127.0.0.1 4444'
 	attack "$1" mount 'mount -t tmpfs none /mnt'
