@@ -1,0 +1,115 @@
+package datasets
+
+import (
+	"bufio"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Dataset is what is known of one public dataset.
+type Dataset struct {
+	Name      string // the word that --protocol takes
+	Title     string
+	Source    string // where it comes from, with the exact version
+	Licence   string
+	Files     []File
+	Labels    string // what its labels mean
+	Protocol  string // how its authors measure
+	Published []Published
+}
+
+// File is one file of a dataset.
+type File struct {
+	Path   string // below the dataset's folder, with slashes
+	SHA256 string // hex
+}
+
+// Published is what a method is said to reach by the dataset's protocol.
+type Published struct {
+	Method   string
+	Figures  string
+	Citation string
+}
+
+//go:embed docker-cve.sha256
+var dockerCVESums string
+
+const shil = "Lin, Tunde-Onadele, Gu, He, Latapie: SHIL: Self-Supervised Hybrid Learning for Security Attack Detection " +
+	"in Containerized Applications, IEEE ACSOS 2022, doi:10.1109/ACSOS55765.2022.00022; re-scored from the predictions in the authors' repository, 28 CVEs"
+
+var registry = []Dataset{{
+	Name:  "docker-cve",
+	Title: "System-call counts of containers under real exploits of 28 CVEs",
+	Source: "github.com/NCSU-DANCE-Research-Group/SHIL, commit af0b10f7cb79204f67f7b9007b5c81076d92dfdd " +
+		"(shaped-transformed/, data/, result/): 28 of its 41 CVEs, 4 runs each",
+	Licence: "Apache-2.0",
+	Files:   sums(dockerCVESums),
+	Labels:  "timing.csv: per run, the row of the test segment where the exploit is triggered, where it succeeds, where it ends",
+	Protocol: "One model per CVE, trained on the train segments of all four runs and nothing else; the threshold comes from training data only. " +
+		"FPR of a run: share of positives among test windows before the trigger. Detected: any positive in [trigger, success]. " +
+		"Lead: success minus first such positive, 0 where none. Means over runs.",
+	Published: []Published{
+		{"SHIL boundary 2.0", "FPR 0.89 %, detected 84.82 %, lead 11.89 s", shil},
+		{"SHIL boundary 1.2", "FPR 2.22 %, detected 87.50 %, lead 13.18 s", shil},
+		{"self-supervised random forest, confidence 0.6", "FPR 0.93 %, detected 76.79 %, lead 12.24 s", shil},
+		{"CDL autoencoder, 95th percentile", "FPR 6.07 %, detected 91.96 %, lead 13.92 s", shil},
+		{"CDL autoencoder, 99th percentile", "FPR 1.61 %, detected 83.04 %, lead 12.67 s", shil},
+	},
+}}
+
+// All returns every dataset, by name.
+func All() []Dataset { return append([]Dataset(nil), registry...) }
+
+// Lookup returns the dataset of a name.
+func Lookup(name string) (Dataset, bool) {
+	for _, d := range registry {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return Dataset{}, false
+}
+
+// Verify checks that dir holds the dataset's files, byte for byte. The error
+// names the first file that differs.
+func (d *Dataset) Verify(dir string) error {
+	for _, f := range d.Files {
+		if err := f.verify(dir); err != nil {
+			return fmt.Errorf("%s: %w", d.Name, err)
+		}
+	}
+	return nil
+}
+
+func (f *File) verify(dir string) error {
+	in, err := os.Open(filepath.Join(dir, filepath.FromSlash(f.Path)))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, in); err != nil {
+		return fmt.Errorf("%s: %w", in.Name(), err)
+	}
+	if got := hex.EncodeToString(h.Sum(nil)); got != f.SHA256 {
+		return fmt.Errorf("%s: sha256: got %s, want %s", in.Name(), got, f.SHA256)
+	}
+	return nil
+}
+
+// sums reads the format of sha256sum.
+func sums(text string) []File {
+	var files []File
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		if sum, path, ok := strings.Cut(lines.Text(), "  "); ok {
+			files = append(files, File{Path: path, SHA256: sum})
+		}
+	}
+	return files
+}
