@@ -233,6 +233,12 @@ func (w *Windows) Records(ctx context.Context, keep func(Row) bool) iter.Seq2[ar
 	}
 }
 
+// Training yields the windows that a model may learn from, as
+// detector.Training wants them.
+func (w *Windows) Training(ctx context.Context) iter.Seq2[arrow.Record, error] {
+	return w.Records(ctx, Train)
+}
+
 // window fills win with window i. The dataset counts calls and knows neither
 // their order nor anything else.
 func (w *Windows) window(i int, win *feature.Window) {

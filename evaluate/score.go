@@ -1,0 +1,146 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"mayfly/detector"
+	"mayfly/feature"
+)
+
+// maxReasons is how many features are named for the peak of an attack.
+const maxReasons = 3
+
+// Score scores records of feature.Schema, the windows of a container in time
+// order. Windows that the detector learned from are marked: they are scored,
+// because what looks back over time needs them, and measured nowhere. Labels
+// choose the windows for which reasons are kept and change no score. threads
+// below 1 means all processors; scores do not depend on it.
+func Score(ctx context.Context, d *detector.Detector, records iter.Seq2[arrow.Record, error], labels []feature.Label, threads int) (*Windows, error) {
+	s := &scoring{
+		scorer: d.NewScorer(threads), learned: learnedSpans(d.Manifest.Trained),
+		labels: labels, peaks: make([]peak, len(labels)),
+		index: map[Container]int32{}, out: &Windows{Threshold: d.Manifest.Threshold},
+	}
+	for rec, err := range records {
+		if err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := s.add(rec); err != nil {
+			return nil, err
+		}
+	}
+	reasons := map[int][]string{}
+	for _, p := range s.peaks {
+		if p.reasons != nil {
+			reasons[p.row] = p.reasons
+		}
+	}
+	s.out.Carried = func(row int) []string { return reasons[row] }
+	return s.out, nil
+}
+
+// scoring is the state of one Score.
+type scoring struct {
+	scorer  *detector.Scorer
+	learned map[Container][]detector.Span
+	labels  []feature.Label
+	peaks   []peak // beside labels
+	index   map[Container]int32
+	named   [][]int // labels that name a container, beside out.Containers
+	out     *Windows
+}
+
+// peak is the highest window of a label so far.
+type peak struct {
+	row     int
+	score   float64
+	reasons []string
+}
+
+func (s *scoring) add(rec arrow.Record) error {
+	scored, err := s.scorer.Score(rec)
+	if err != nil {
+		return err
+	}
+	defer scored.Release()
+	var w feature.Window
+	for i := range scored.Windows.Len() {
+		scored.Windows.At(i, &w)
+		row := Scored{Container: s.container(&w), StartNS: w.StartNS, WidthNS: w.WidthNS, Score: float64(scored.Scores[i])}
+		row.Trained = s.wasLearned(&w)
+		s.out.Rows = append(s.out.Rows, row)
+		for _, l := range s.named[row.Container] {
+			p := &s.peaks[l]
+			if row.Trained || !shares(&row, &s.labels[l]) || p.reasons != nil && row.Score <= p.score {
+				continue
+			}
+			p.row, p.score = len(s.out.Rows)-1, row.Score
+			if p.reasons, err = carried(scored, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// container returns the index of the window's container, a new one if need be.
+func (s *scoring) container(w *feature.Window) int32 {
+	key := Container{w.Host, w.ContainerID, w.ContainerName, w.Workload}
+	c, ok := s.index[key]
+	if !ok {
+		// The window's strings belong to its record.
+		key = Container{strings.Clone(key.Host), strings.Clone(key.ID), strings.Clone(key.Name), strings.Clone(key.Workload)}
+		c = int32(len(s.out.Containers))
+		s.index[key] = c
+		s.out.Containers = append(s.out.Containers, key)
+		s.named = append(s.named, assign(s.out.Containers[c:], s.labels)...)
+	}
+	return c
+}
+
+func learnedSpans(spans []detector.Span) map[Container][]detector.Span {
+	learned := map[Container][]detector.Span{}
+	for _, span := range spans {
+		key := Container{Host: span.Host, ID: span.ContainerID}
+		learned[key] = append(learned[key], span)
+	}
+	for _, of := range learned {
+		slices.SortFunc(of, func(a, b detector.Span) int { return int(min(max(a.FromNS-b.FromNS, -1), 1)) })
+	}
+	return learned
+}
+
+// wasLearned reports whether the detector has seen any time of the window.
+func (s *scoring) wasLearned(w *feature.Window) bool {
+	spans := s.learned[Container{Host: w.Host, ID: w.ContainerID}]
+	// The first span that ends after the window begins.
+	i, _ := slices.BinarySearchFunc(spans, w.StartNS, func(span detector.Span, start int64) int {
+		if span.ToNS <= start {
+			return -1
+		}
+		return 1
+	})
+	return i < len(spans) && spans[i].FromNS < w.EndNS()
+}
+
+// carried says in words what carried window i's score.
+func carried(scored *detector.Scored, i int) ([]string, error) {
+	reasons, err := scored.Reasons(i, maxReasons)
+	if err != nil {
+		return nil, fmt.Errorf("reasons: %w", err)
+	}
+	out := []string{}
+	for _, r := range reasons {
+		out = append(out, fmt.Sprintf("%s %s, usual %s to %s", r.Name, short(r.Seen), short(r.Low), short(r.High)))
+	}
+	return out, nil
+}
