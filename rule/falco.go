@@ -1,0 +1,148 @@
+package rule
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Versions of Falco's rule engine and container plugin that the rules require.
+const (
+	falcoEngine    = "0.57.0"
+	falcoContainer = "0.4.0"
+)
+
+// Falco writes the set as a file of Falco rules: the versions it requires, the
+// lists, one macro that says which containers are meant, and a rule each. Every
+// condition is bound to event types. Comments carry the evidence. The error says
+// why there is nothing to write: the image is not known, so no rule could be kept
+// to the workload's containers.
+func (s *Set) Falco() ([]byte, error) {
+	if len(s.Images) == 0 {
+		return nil, &Refusal{s.Workload, []string{"its image is not known, and Falco's rules are bound to an image"}}
+	}
+	f := &falcoFile{id: identifier(s.Workload)}
+	f.head(s)
+	for i := range s.Rules {
+		f.rule(&s.Rules[i])
+	}
+	doc := &yaml.Node{Kind: yaml.SequenceNode}
+	doc.Content = append(append(f.top, f.lists...), f.rules...)
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := enc.Encode(doc); err != nil {
+		return nil, fmt.Errorf("workload %q: falco rules: %w", s.Workload, err)
+	}
+	return out.Bytes(), enc.Close()
+}
+
+// falcoFile is a file of rules in the making.
+type falcoFile struct {
+	id                string // prefix of lists and macros
+	top, lists, rules []*yaml.Node
+	notes             []string // of the rule at hand
+}
+
+func (f *falcoFile) head(s *Set) {
+	engine := mapping("required_engine_version", text(falcoEngine))
+	engine.HeadComment = strings.Join(s.falcoComment(), "\n")
+	f.top = append(f.top, engine,
+		mapping("required_plugin_versions", sequence(mapping("name", text("container"), "version", text(falcoContainer)))))
+	scope := "container.image.repository in (" + f.list("images", s.Images) + ")"
+	if digest, ok := quote(s.Digest); ok && s.Digest != "" {
+		scope += " and container.image.digest = " + digest
+	}
+	f.lists = append(f.lists, mapping("macro", text(f.id+"_containers"), "condition", text(scope)))
+}
+
+// falcoComment is the head of the file, a line each.
+func (s *Set) falcoComment() []string {
+	b := s.Basis
+	lines := []string{
+		"What " + comment(s.Workload) + " does, as mayfly recorded it.",
+		fmt.Sprintf("Evidence: %s.", b),
+		fmt.Sprintf("Recorded: %s to %s.", when(b.FromNS), when(b.ToNS)),
+		"Not watched by these rules: reads of files that hold no secrets, unix sockets, single system calls (see the seccomp profile).",
+	}
+	for _, risk := range s.Risks {
+		lines = append(lines, "RISK: "+comment(risk)+".")
+	}
+	for _, item := range s.Skipped {
+		lines = append(lines, "Found, but Falco cannot say it: "+item+".")
+	}
+	return lines
+}
+
+// list adds a list and returns its name. Values that cannot be quoted become notes.
+func (f *falcoFile) list(suffix string, values []string) string {
+	name := f.id + "_" + suffix
+	quoted, left := quoteAll(values)
+	f.notes = append(f.notes, left...)
+	items := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, q := range quoted {
+		items.Content = append(items.Content, text(q))
+	}
+	f.lists = append(f.lists, mapping("list", text(name), "items", items))
+	return name
+}
+
+// rule adds one rule with its lists.
+func (f *falcoFile) rule(r *Rule) {
+	f.notes = nil
+	cond, output := f.condition(r)
+	if cond == "" {
+		return
+	}
+	node := mapping("rule", text(r.Name), "desc", text(r.Desc), "condition", text(cond),
+		"output", text(r.Desc[:len(r.Desc)-1]+" | "+output+falcoContext),
+		"priority", text(r.Priority), "tags", sequence(texts(r.Tags)...))
+	lines := []string{fmt.Sprintf("%s: %s.", r.Kind, r.Basis)}
+	for _, note := range append(r.Notes, f.notes...) {
+		lines = append(lines, "Note: "+strings.ReplaceAll(note, "\n", " ")+".")
+	}
+	node.HeadComment = strings.Join(lines, "\n")
+	f.rules = append(f.rules, node)
+}
+
+// falcoContext is what every output ends with.
+const falcoContext = " evt_type=%evt.type exepath=%proc.exepath parent=%proc.pname command=%proc.cmdline user=%user.name " +
+	"container_id=%container.id container_name=%container.name image=%container.image.repository"
+
+func text(s string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(s)
+	// SetString takes literal blocks for newlines and binary for what is not UTF-8;
+	// everything here is one line of UTF-8. Quoted when YAML would read it otherwise.
+	if strings.ContainsAny(s, "\n\r\t") || strings.HasPrefix(s, `"`) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+func texts(all []string) []*yaml.Node {
+	nodes := make([]*yaml.Node, len(all))
+	for i, s := range all {
+		nodes[i] = text(s)
+	}
+	return nodes
+}
+
+func sequence(content ...*yaml.Node) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.SequenceNode, Content: content}
+	if len(content) > 0 && content[0].Kind == yaml.ScalarNode {
+		n.Style = yaml.FlowStyle
+	}
+	return n
+}
+
+// mapping makes a mapping of keys (string) and values (*yaml.Node), in order.
+func mapping(pairs ...any) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for i := 0; i < len(pairs); i += 2 {
+		n.Content = append(n.Content, text(pairs[i].(string)), pairs[i+1].(*yaml.Node))
+	}
+	return n
+}
