@@ -1,0 +1,17 @@
+// Package bpf owns the kernel side of the recorder: mayfly.bpf.c, the objects
+// compiled from it for amd64 and arm64, and how they are loaded and attached.
+//
+// What comes out is two ring buffers, one of events and one of system-call
+// sequences, whose records have the layout of the Go types that bpf2go wrote
+// (MayflyEvent, MayflySequence); a map of what each container produced and
+// lost; and a map of the containers seen. Package record reads them.
+//
+//	probes, err := bpf.Load(bpf.DefaultOptions())
+//	defer probes.Close()
+//	err = probes.Attach()
+//
+// The objects are committed, so that a build needs no clang; regenerate them
+// with clang 14 after a change of the C side.
+package bpf
+
+//go:generate go tool bpf2go -target amd64,arm64 -type event -type sequence -type sock_names -type exe_file Mayfly mayfly.bpf.c -- -O2 -g -mcpu=v3 -Wall -Werror

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+// Putting an event together: a fixed head, then sections of varying length, in
+// a scratch buffer, copied to the ring at its true length.
+#pragma once
+
+#include "task.h"
+
+#define BODY_MAX 12288  // a section starts below this
+#define BODY_GUARD 4352 // and is at most this long
+#define TEXT_MAX 4096
+#define SLOTS 4
+
+struct scratch {
+	u32 busy;
+	u32 len; // of body
+	// Where add_path stands. Kept here and not in registers: what the verifier
+	// does not know of them, it need not tell apart on each turn of the loop.
+	u64 dentry;
+	u64 mnt;
+	u32 path_len;
+	u32 pad;
+	struct event head;
+	u8 body[BODY_MAX + BODY_GUARD];
+};
+
+// A program can be preempted in the middle of an event by another task's, on the
+// same CPU; so there are a few buffers per CPU, each taken by compare-and-swap.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __noinline void fill_head(struct event *e, struct thread *t, struct task_struct *task,
+				 u32 kind)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	e->time = bpf_ktime_get_boot_ns();
+	e->cgroup = t->cgroup;
+	e->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->ret = 0;
+	e->flags = 0;
+	e->arg = 0;
+	e->mode = 0;
+	e->target = 0;
+	e->pid = BPF_CORE_READ(task, tgid);
+	e->tid = BPF_CORE_READ(task, pid);
+	e->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	e->uid = BPF_CORE_READ(cred, euid.val);
+	e->gid = BPF_CORE_READ(cred, egid.val);
+	e->kind = kind;
+	e->call = 0xffff;
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
+}
+
+// event_begin takes a buffer and fills the head. NULL: the event is lost, and counted.
+static __always_inline struct scratch *event_begin(struct thread *t, struct task_struct *task,
+						   u32 kind)
+{
+	for (u32 i = 0; i < SLOTS; i++) {
+		u32 slot = i;
+		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+
+		if (!s)
+			break;
+		if (__sync_val_compare_and_swap(&s->busy, 0, 1) != 0)
+			continue;
+		s->len = 0;
+		fill_head(&s->head, t, task, kind);
+		return s;
+	}
+	count(t->cgroup, CLASS_EVENTS, true);
+	return NULL;
+}
+
+// event_end sends the event and gives the buffer back.
+__noinline int event_end(struct scratch *s)
+{
+	u64 flags = BPF_RB_NO_WAKEUP;
+	u32 len;
+	long err;
+
+	if (!s)
+		return 0;
+	len = s->len;
+	if (len > BODY_MAX + BODY_GUARD)
+		len = BODY_MAX + BODY_GUARD;
+	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= events_wakeup)
+		flags = BPF_RB_FORCE_WAKEUP;
+	err = bpf_ringbuf_output(&events, &s->head, sizeof(s->head) + len, flags);
+	count(s->head.cgroup, CLASS_EVENTS, err != 0);
+	__sync_lock_test_and_set(&s->busy, 0);
+	return 0;
+}
+
+// room returns where the next section's contents go: at least BODY_GUARD less
+// four bytes. NULL: the body is full.
+static __always_inline u8 *room(struct scratch *s)
+{
+	u32 off;
+
+	if (!s) // never; but a global function's argument may be NULL to the verifier
+		return NULL;
+	off = s->len;
+	if (off > BODY_MAX)
+		return NULL;
+	return s->body + off + sizeof(struct section_head);
+}
+
+// section_end puts the head before contents of len bytes written at room().
+static __always_inline void section_end(struct scratch *s, u32 type, u32 len, u32 flags)
+{
+	u32 off = s->len;
+	struct section_head *h;
+
+	if (off > BODY_MAX || len > BODY_GUARD - sizeof(*h))
+		return;
+	h = (struct section_head *)(s->body + off);
+	h->type = type;
+	h->flags = flags;
+	h->len = len;
+	s->len = off + sizeof(*h) + ((len + 3) & ~3U);
+}
+
+// add_text adds a NUL-terminated string of the caller's memory, without its NUL.
+__noinline int add_text(struct scratch *s, u32 type, u64 addr)
+{
+	u8 *to = room(s);
+	long n;
+
+	if (!to || !addr)
+		return 0;
+	n = bpf_probe_read_user_str(to, TEXT_MAX, (void *)addr);
+	if (n < 1 || n > TEXT_MAX)
+		return 0;
+	section_end(s, type, n - 1, n == TEXT_MAX ? SECTION_CUT : 0);
+	return to[0];
+}

@@ -1,0 +1,210 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+	"github.com/elastic/go-seccomp-bpf/arch"
+)
+
+// Options say what the kernel side records and how much it buffers.
+type Options struct {
+	Host          bool          // record the host's tasks too, not only containers'
+	EventBytes    int           // ring of events; a power of two and a multiple of the page size
+	SequenceBytes int           // ring of sequences; likewise
+	Epoch         time.Duration // how often the reader calls NextEpoch
+}
+
+// DefaultOptions records containers only, with rings of 4 and 8 MiB.
+func DefaultOptions() Options {
+	return Options{EventBytes: 4 << 20, SequenceBytes: 8 << 20, Epoch: 100 * time.Millisecond}
+}
+
+// Probes are the loaded programs and maps. Its methods may be called from
+// several goroutines, except Attach, Detach and Close.
+type Probes struct {
+	Events     *ebpf.Map // ring buffer: MayflyEvent and sections
+	Sequences  *ebpf.Map // ring buffer: MayflySequence and call numbers
+	Counts     *ebpf.Map // MayflyCountKey → MayflyCount
+	Containers *ebpf.Map // cgroup id → MayflyContainer
+
+	collection *ebpf.Collection
+	links      []io.Closer
+	idle       *link.Iter
+}
+
+// Load puts the programs into the kernel. It does not attach them. An error of
+// the verifier prints in full with %+v.
+func Load(opts Options) (*Probes, error) {
+	m, err := thisMachine()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := LoadMayfly()
+	if err != nil {
+		return nil, err
+	}
+	spec.Maps[MayflyMapEvents].MaxEntries = uint32(opts.EventBytes)
+	spec.Maps[MayflyMapSequences].MaxEntries = uint32(opts.SequenceBytes)
+	if err := setVariables(spec, m, opts); err != nil {
+		return nil, err
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, err
+	}
+	collection, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return nil, fmt.Errorf("load programs: %w", err)
+	}
+	return &Probes{
+		Events:     collection.Maps[MayflyMapEvents],
+		Sequences:  collection.Maps[MayflyMapSequences],
+		Counts:     collection.Maps[MayflyMapCounts],
+		Containers: collection.Maps[MayflyMapContainers],
+		collection: collection,
+	}, nil
+}
+
+func setVariables(spec *ebpf.CollectionSpec, m *arch.Info, opts Options) error {
+	var table [512]MayflyCall
+	for _, c := range calls {
+		if n, ok := m.SyscallNames[c.name]; ok && n < len(table) {
+			table[n] = c.args
+		}
+	}
+	for name, value := range map[string]any{
+		MayflyVarCalls:           table,
+		MayflyVarRecordHost:      opts.Host,
+		MayflyVarCgroupV1:        pidsHierarchy(),
+		MayflyVarCallExecve:      uint32(m.SyscallNames["execve"]),
+		MayflyVarCallExecveat:    uint32(m.SyscallNames["execveat"]),
+		MayflyVarEventsWakeup:    uint32(opts.EventBytes / 8),
+		MayflyVarSequencesWakeup: uint32(opts.SequenceBytes / 8),
+		MayflyVarEpochLength:     uint64(opts.Epoch.Nanoseconds()),
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("variable %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// pidsHierarchy says whether the pids controller has a cgroup v1 hierarchy.
+func pidsHierarchy() bool {
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(groups)) {
+		if fields := strings.SplitN(line, ":", 3); len(fields) == 3 {
+			for _, controller := range strings.Split(fields[1], ",") {
+				if controller == "pids" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// Attach starts recording. The process that calls it is left out.
+func (p *Probes) Attach() error {
+	if _, err := p.collection.Programs[MayflyProgWhoami].Run(&ebpf.RunOptions{}); err != nil {
+		return fmt.Errorf("program %s: %w", MayflyProgWhoami, err)
+	}
+	idle, err := link.AttachIter(link.IterOptions{Program: p.collection.Programs[MayflyProgFlushIdle]})
+	if err != nil {
+		return fmt.Errorf("attach %s: %w", MayflyProgFlushIdle, err)
+	}
+	p.idle = idle
+	for name, program := range p.collection.Programs {
+		if name == MayflyProgWhoami || name == MayflyProgFlushIdle {
+			continue
+		}
+		l, err := link.AttachTracing(link.TracingOptions{Program: program})
+		if err != nil {
+			return errors.Join(fmt.Errorf("attach %s: %w", name, err), p.Detach())
+		}
+		p.links = append(p.links, l)
+	}
+	return nil
+}
+
+// NextEpoch makes each running thread send what it has gathered at its next call.
+func (p *Probes) NextEpoch(bootNS uint64) error {
+	var epoch uint32
+	v := p.collection.Variables
+	if err := v[MayflyVarEpoch].Get(&epoch); err != nil {
+		return fmt.Errorf("epoch: %w", err)
+	}
+	if err := v[MayflyVarEpochStart].Set(bootNS); err != nil {
+		return fmt.Errorf("epoch start: %w", err)
+	}
+	if err := v[MayflyVarEpoch].Set(epoch + 1); err != nil {
+		return fmt.Errorf("epoch: %w", err)
+	}
+	return nil
+}
+
+// FlushIdle sends what threads have gathered that made no call in this epoch.
+// After NextEpoch and Detach that is everything.
+func (p *Probes) FlushIdle() error {
+	if p.idle == nil {
+		return nil
+	}
+	r, err := p.idle.Open()
+	if err != nil {
+		return fmt.Errorf("task iterator: %w", err)
+	}
+	_, err = io.Copy(io.Discard, r)
+	return errors.Join(err, r.Close())
+}
+
+// Uncounted returns the number of records that were lost without a container
+// to count them for, and of programs that the kernel did not run because the
+// CPU was already in one (possible only on preemptible kernels).
+func (p *Probes) Uncounted() (uint64, error) {
+	var n uint64
+	if err := p.collection.Variables[MayflyVarUncounted].Get(&n); err != nil {
+		return 0, fmt.Errorf("uncounted: %w", err)
+	}
+	for name, program := range p.collection.Programs {
+		stats, err := program.Stats()
+		if err != nil {
+			return n, fmt.Errorf("program %s: %w", name, err)
+		}
+		n += stats.RecursionMisses
+	}
+	return n, nil
+}
+
+// Detach stops recording. The maps and FlushIdle stay usable.
+func (p *Probes) Detach() error {
+	var wg sync.WaitGroup // each waits for a grace period of the kernel
+	errs := make([]error, len(p.links))
+	for i, l := range p.links {
+		wg.Go(func() { errs[i] = l.Close() })
+	}
+	wg.Wait()
+	p.links = nil
+	return errors.Join(errs...)
+}
+
+// Close detaches, and frees programs and maps.
+func (p *Probes) Close() error {
+	err := p.Detach()
+	if p.idle != nil {
+		err = errors.Join(err, p.idle.Close())
+		p.idle = nil
+	}
+	p.collection.Close()
+	return err
+}

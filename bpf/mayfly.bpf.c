@@ -1,0 +1,27 @@
+//go:build ignore
+
+// SPDX-License-Identifier: GPL-2.0
+// The kernel side of mayfly's recorder: which container a task belongs to, its
+// system calls as sequences, and selected calls as events with arguments.
+// One header per probe; mayfly.h has what the reader shares.
+
+#include "sequence.h"
+#include "process.h"
+#include "call.h"
+
+// Named here so that bpf2go writes their Go types.
+const struct event *unused_event __attribute__((unused));
+const struct sequence *unused_sequence __attribute__((unused));
+const struct sock_names *unused_sock_names __attribute__((unused));
+const struct exe_file *unused_exe_file __attribute__((unused));
+
+char __license[] SEC("license") = "GPL";
+
+// whoami is run once by the recorder, which may live in a pid namespace and so
+// not know its own number here.
+SEC("raw_tp")
+int whoami(void *ctx)
+{
+	self_tgid = bpf_get_current_pid_tgid() >> 32;
+	return 0;
+}

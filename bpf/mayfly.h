@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+// What the kernel side and its reader share: records, maps, counters. The Go
+// side decodes records by the offsets of these structs (record/decode.go); all
+// fields are little-endian and naturally aligned.
+#pragma once
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u64 boot_ns; // ns since boot, suspend included
+
+#define CHUNK 120   // calls of one sequence record
+#define CHUNK_MAX 192 // with the slack that is used while a reader holds the chunk
+#define COMPAT_CALL 0x8000
+
+enum kind {
+	KIND_NONE, KIND_EXEC, KIND_EXIT, KIND_FORK, KIND_OPEN, KIND_UNLINK, KIND_RENAME,
+	KIND_LINK, KIND_CHMOD, KIND_CHOWN, KIND_CONNECT, KIND_BIND, KIND_LISTEN, KIND_ACCEPT,
+	KIND_SETUID, KIND_SETGID, KIND_CAPSET, KIND_MOUNT, KIND_UMOUNT, KIND_PTRACE,
+	KIND_MODULE_LOAD, KIND_BPF, KIND_MEMFD_CREATE, KIND_UNSHARE, KIND_SETNS,
+};
+
+// A section of an event's body: its head, then len bytes, then zeros up to the
+// next multiple of four.
+enum section {
+	SECTION_FILE = 1,   // components of the path of a file that the kernel holds
+	SECTION_PATH = 2,   // the caller's path, as it stood in its memory
+	SECTION_BASE = 3,   // components of what a relative SECTION_PATH starts from
+	SECTION_PATH2 = 4,  // as PATH and BASE, for the second path
+	SECTION_BASE2 = 5,
+	SECTION_CWD = 6,    // components
+	SECTION_ARGV = 7,   // NUL-terminated strings
+	SECTION_FSTYPE = 8, // of a mount
+	SECTION_SOCKADDR = 9, // the caller's struct sockaddr
+	SECTION_SOCK = 10,  // struct sock_names, from the kernel's socket
+	SECTION_UNIX_LOCAL = 11, // sun_path, without its terminator
+	SECTION_UNIX_PEER = 12,
+	SECTION_EXE = 13,   // struct exe_file
+};
+
+// Flags of a section.
+#define SECTION_CUT 1      // longer than what is here
+#define SECTION_DETACHED 2 // the walk ended before the task's root: no path leads there
+
+struct section_head {
+	u8 type;
+	u8 flags;
+	u16 len;
+};
+
+struct event {
+	boot_ns time;
+	u64 cgroup;
+	boot_ns start; // of the process
+	s64 ret;
+	u64 flags;
+	u64 arg;
+	u32 mode;
+	s32 target;
+	u32 pid, tid, ppid, uid, gid;
+	u16 kind;
+	u16 call; // system call number, 0xffff where the event is none
+	char comm[16];
+};
+
+struct sequence {
+	boot_ns time; // of the first call
+	boot_ns end;
+	u64 cgroup;
+	boot_ns start; // of the process
+	u32 chunk;
+	u32 pid, tid;
+	u32 n;
+	char comm[16];
+};
+
+struct sock_names {
+	u16 family;
+	u16 local_port; // host byte order
+	u16 peer_port;
+	u16 pad;
+	u8 local[16]; // IPv4: the first four bytes
+	u8 peer[16];
+};
+
+struct exe_file {
+	u64 ctime_sec; // of the inode, since 1970
+	u32 ctime_nsec;
+	u32 nlink;
+	u32 upper; // 1: overlayfs keeps it in the container's own layer
+	u32 overlay;
+};
+
+// How to read the arguments of a system call: which argument (1 to 6) is what,
+// 0 for none. Filled in by user space, by the machine's own call numbers.
+struct call {
+	u8 kind;
+	u8 path, dir;   // path and the directory descriptor it is relative to
+	u8 path2, dir2;
+	u8 flags, mode, arg, target;
+	u8 fd;          // a descriptor that stands for the path
+	u8 option;      // see below
+	u8 pad;
+};
+#define OPTION_HOW 1     // openat2: arg 3 points to struct open_how
+#define OPTION_ARGV 2    // arg `arg` is an argv
+#define OPTION_FSTYPE 3  // arg 3 names a file system
+#define OPTION_TEXT 4    // the path is a name, not a path
+#define OPTION_SOCKET 5  // on a socket: descriptor, sockaddr, length
+
+#define CALLS 512
+volatile const struct call calls[CALLS];
+
+// Switches, set before loading.
+volatile const bool record_host;  // --all
+volatile const bool cgroup_v1;    // the pids controller has a hierarchy of its own
+volatile const u32 call_execve, call_execveat;
+volatile const u32 events_wakeup, sequences_wakeup; // bytes waiting before a reader is woken
+volatile const u64 epoch_length;
+
+u32 self_tgid; // the recorder itself
+u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
+boot_ns epoch_start;
+u64 uncounted; // records lost that not even `counts` had room for
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} sequences SEC(".maps");
+
+enum class { CLASS_EVENTS, CLASS_SEQUENCES };
+
+struct count_key {
+	u64 cgroup;
+	u32 class;
+	u32 pad;
+};
+
+struct count {
+	u64 produced;
+	u64 lost;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct count_key);
+	__type(value, struct count);
+} counts SEC(".maps");
+
+// count adds one record of a class to what a container produced.
+static __always_inline void count(u64 cgroup, u32 class, bool lost)
+{
+	struct count_key key = {.cgroup = cgroup, .class = class};
+	struct count *c = bpf_map_lookup_elem(&counts, &key);
+
+	if (!c) {
+		struct count zero = {};
+
+		bpf_map_update_elem(&counts, &key, &zero, BPF_NOEXIST);
+		c = bpf_map_lookup_elem(&counts, &key);
+		if (!c) {
+			if (lost)
+				__sync_fetch_and_add(&uncounted, 1);
+			return;
+		}
+	}
+	__sync_fetch_and_add(&c->produced, 1);
+	if (lost)
+		__sync_fetch_and_add(&c->lost, 1);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+// The path of a file as the kernel knows it: names from the leaf up to the
+// root that the task sees, across mounts. Go puts them together.
+#pragma once
+
+#include "event.h"
+
+#define COMPONENTS 48
+#define COMPONENT_MAX 256
+#define PATH_BYTES 4096
+#define AT_FDCWD -100
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (struct mount *)((u64)mnt - bpf_core_field_offset(struct mount, mnt));
+}
+
+// step_up goes one step towards the root: to the parent directory, having added
+// the name here, or from a mount's root to the place it is mounted on. Returns
+// 0 while there is further to go, else how the walk ended.
+#define WALK_DONE 0x100
+static __always_inline u32 step_up(struct scratch *s, u8 *to)
+{
+	struct dentry *dentry = (void *)s->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
+	struct vfsmount *mnt = (void *)s->mnt;
+	u32 len = s->path_len;
+	long n;
+
+	if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
+		struct mount *m = mount_of(mnt), *up = BPF_CORE_READ(m, mnt_parent);
+
+		if (m != up) {
+			s->dentry = (u64)BPF_CORE_READ(m, mnt_mountpoint);
+			s->mnt = (u64)up + bpf_core_field_offset(struct mount, mnt);
+			return 0;
+		}
+	}
+	if (len > PATH_BYTES - COMPONENT_MAX)
+		return WALK_DONE | SECTION_CUT;
+	n = bpf_probe_read_kernel_str(to + len, COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
+	if (n < 1 || n > COMPONENT_MAX)
+		return WALK_DONE | SECTION_CUT;
+	if (dentry == parent) { // the root of something that hangs nowhere
+		if (n > 2) // memfd:x, but not "/"
+			s->path_len = len + n;
+		return WALK_DONE | SECTION_DETACHED;
+	}
+	s->path_len = len + n;
+	s->dentry = (u64)parent;
+	return 0;
+}
+
+// add_path adds a section of the components of (mnt, dentry), leaf first, each
+// NUL-terminated. The root itself has none.
+__noinline int add_path(struct scratch *s, u32 type, u64 mnt, u64 dentry)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	u64 root = (u64)BPF_CORE_READ(task, fs, root.dentry);
+	u64 root_mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
+	u32 flags = SECTION_CUT, len;
+	u8 *to = room(s);
+
+	if (!s || !to || !dentry)
+		return 0;
+	s->dentry = dentry;
+	s->mnt = mnt;
+	s->path_len = 0;
+	for (int i = 0; i < COMPONENTS; i++) {
+		u32 end;
+
+		if (s->dentry == root && s->mnt == root_mnt) {
+			flags = 0;
+			break;
+		}
+		end = step_up(s, to);
+		if (end) {
+			flags = end & ~WALK_DONE;
+			break;
+		}
+	}
+	len = s->path_len;
+	if (len <= PATH_BYTES)
+		section_end(s, type, len, flags);
+	return 0;
+}
+
+static __always_inline void add_file(struct scratch *s, u32 type, struct file *file)
+{
+	add_path(s, type, (u64)BPF_CORE_READ(file, f_path.mnt), (u64)BPF_CORE_READ(file, f_path.dentry));
+}
+
+static __always_inline void add_cwd(struct scratch *s, u32 type)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	add_path(s, type, (u64)BPF_CORE_READ(task, fs, pwd.mnt), (u64)BPF_CORE_READ(task, fs, pwd.dentry));
+}
+
+// file_at is the current task's open file of a descriptor, or NULL.
+__noinline u64 file_at(s32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files, *file = NULL;
+
+	if (fd < 0 || (u32)fd >= BPF_CORE_READ(table, max_fds))
+		return 0;
+	files = BPF_CORE_READ(table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	return (u64)file;
+}
+
+// add_argument_path adds the caller's path, and where it is relative, or empty
+// and so stands for the directory descriptor, what it starts from.
+__noinline int add_argument_path(struct scratch *s, u32 type, u64 addr, s32 dir)
+{
+	int first = add_text(s, type, addr);
+	struct file *file;
+
+	if (first == '/')
+		return 0;
+	if (dir == AT_FDCWD) {
+		add_cwd(s, type + 1);
+		return 0;
+	}
+	file = (struct file *)file_at(dir);
+	if (file)
+		add_file(s, type + 1, file);
+	return 0;
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+// Whose task is this? The answer is kept in the task's own storage and asked
+// again only when the task has moved to another cgroup.
+#pragma once
+
+#include "mayfly.h"
+
+#define NAME_MAX_LEN 128
+#define ANCESTORS 16
+
+// What is kept of a thread: whether it is recorded, and the run of calls that
+// has not been sent. The thread itself appends; the lock is taken by whoever
+// sends, and nobody waits for it.
+struct thread {
+	u64 leaf;   // id of the cgroup that was classified
+	u64 cgroup; // id of the container's cgroup, of the leaf on the host
+	boot_ns first; // time of calls[sent]
+	u32 record;
+	u32 epoch;
+	u32 lock;
+	u32 n;      // calls in the chunk
+	u32 sent;   // of those, already sent
+	u32 chunk;  // number of the next record
+	u16 calls[CHUNK_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+struct container {
+	boot_ns first; // first call seen
+	boot_ns gone;  // its cgroup was removed
+	char name[NAME_MAX_LEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct container);
+} containers SEC(".maps");
+
+// cgroup_of is the task's cgroup in the default hierarchy, or on a host that
+// keeps containers in v1 hierarchies only, in that of the pids controller.
+// NULL: a task in a root cgroup, which is never a container's.
+static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
+{
+	struct css_set *set = task->cgroups;
+	struct cgroup *cgroup = set->dfl_cgrp;
+
+	if (cgroup->level > 0)
+		return cgroup;
+	if (cgroup_v1) {
+		struct cgroup *pids = set->subsys[pids_cgrp_id]->cgroup;
+
+		if (pids->level > 0)
+			return pids;
+	}
+	return record_host ? cgroup : NULL;
+}
+
+static __always_inline bool conmon_at(const char *name)
+{
+	return name[0] == 'c' && name[1] == 'o' && name[2] == 'n' && name[3] == 'm';
+}
+
+// All bits for a hex digit: a table, because branches on each character of a
+// name would be more ways than the verifier follows.
+static const u8 hex_digits[256] = {
+	['0' ... '9'] = 0xff,
+	['a' ... 'f'] = 0xff,
+};
+
+// names_container looks for a container's id in a cgroup's name: a run of 64
+// hex digits, whatever stands around it (docker-<id>.scope, <id>, crio-<id>.scope).
+// The monitors that podman and CRI-O keep beside a container are none.
+static __always_inline bool names_container(const char *name)
+{
+	u32 run = 0, found = 0;
+
+	for (int i = 0; i < NAME_MAX_LEN; i++) {
+		run = (run + 1) & hex_digits[(u8)name[i]];
+		found |= run & 64;
+	}
+	return found && !conmon_at(name + 7) && !conmon_at(name + 5);
+}
+
+// classify finds out whether a cgroup belongs to a container: the innermost
+// ancestor that is named like one. The container's name stays in `containers`
+// until user space has read it, however short the container's life.
+static __noinline int classify(struct thread *t, u64 cgroup_addr, u32 tgid)
+{
+	struct cgroup *cgroup = (struct cgroup *)cgroup_addr;
+	struct container c = {};
+
+	if (!t)
+		return 0;
+	t->leaf = BPF_CORE_READ(cgroup, kn, id);
+	t->cgroup = t->leaf;
+	t->record = 0;
+	if (tgid == self_tgid)
+		return 0;
+	t->record = record_host;
+	for (int i = 0; i < ANCESTORS; i++) {
+		struct kernfs_node *kn = BPF_CORE_READ(cgroup, kn);
+
+		if (!BPF_CORE_READ(cgroup, level))
+			return 0;
+		bpf_probe_read_kernel_str(c.name, sizeof(c.name), BPF_CORE_READ(kn, name));
+		if (names_container(c.name)) {
+			u64 id = BPF_CORE_READ(kn, id);
+
+			t->cgroup = id;
+			t->record = 1;
+			c.first = bpf_ktime_get_boot_ns();
+			bpf_map_update_elem(&containers, &id, &c, BPF_NOEXIST);
+			return 0;
+		}
+		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+		if (!cgroup)
+			return 0;
+	}
+	return 0;
+}
+
+#define TS_COMPAT 2           // x86, thread_info.status
+#define TIF_32BIT (1UL << 22) // arm64, thread_info.flags
+
+// is_compat says whether the task is in a call of the 32-bit table.
+static __always_inline bool is_compat(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return task->thread_info.status & TS_COMPAT;
+#else
+	return task->thread_info.flags & TIF_32BIT;
+#endif
+}
+
+static int flush(struct thread *t, struct task_struct *task, bool owner);
+
+// thread_of returns what is kept of a task if the task is recorded.
+static __always_inline struct thread *thread_of(struct task_struct *task)
+{
+	struct cgroup *cgroup = cgroup_of(task);
+	struct thread *t;
+
+	if (!cgroup)
+		return NULL;
+	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		__sync_fetch_and_add(&uncounted, 1);
+		return NULL;
+	}
+	if (t->leaf != cgroup->kn->id) {
+		if (t->n > t->sent)
+			flush(t, task, true);
+		classify(t, (u64)cgroup, task->tgid);
+	}
+	return t->record ? t : NULL;
+}
+
+// A removed cgroup can hold no task any more: user space may forget it once it
+// has read what is left.
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(cgroup_gone, struct cgroup *cgroup)
+{
+	u64 id = cgroup->kn->id;
+	struct container *c = bpf_map_lookup_elem(&containers, &id);
+
+	if (c)
+		c->gone = bpf_ktime_get_boot_ns();
+	return 0;
+}
