@@ -1,0 +1,83 @@
+package replay
+
+import (
+	"math"
+	"testing"
+
+	"mayfly/trace"
+)
+
+const s = int64(1e9)
+
+func file(table trace.Table, rel string, from, to int64, final bool) trace.File {
+	return trace.File{Rel: rel, Table: table, Meta: trace.Meta{Host: "h", FromNS: from * s, ToNS: to * s, Final: final}}
+}
+
+func names(files []trace.File) (all []string) {
+	for _, f := range files {
+		all = append(all, f.Rel)
+	}
+	return all
+}
+
+func TestPlanWithoutStateTakesEverything(t *testing.T) {
+	st, err := readState("", "sha")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := makePlan([]trace.File{file(trace.Events, "e0", 100, 160, false), file(trace.Sequences, "s0", 100, 159, false)}, st, false, s, 15*s)
+	if got := p.hosts["h"]; got.afterNS != math.MinInt64 || got.throughNS != math.MaxInt64 || len(p.files) != 2 {
+		t.Errorf("got range %+v and files %v, want everything", got, names(p.files))
+	}
+}
+
+func TestPlanTakesEachWindowOnce(t *testing.T) {
+	st, _ := readState("", "sha")
+	first := []trace.File{file(trace.Events, "e0", 100, 160, false), file(trace.Sequences, "s0", 100, 159, false)}
+	p := makePlan(first, st, true, s, 15*s)
+	if got, want := p.hosts["h"].throughNS, 159*s; got != want {
+		t.Fatalf("due through %d, want %d: the sequences may go on after that", got, want)
+	}
+	for i := range p.fresh {
+		st.host("h").done(&p.fresh[i])
+	}
+	st.host("h").advance(p.hosts["h"].throughNS)
+
+	if p := makePlan(first, st, true, s, 15*s); len(p.fresh) != 0 || len(p.files) != 0 {
+		t.Errorf("a second run takes %v again", names(p.files))
+	}
+
+	all := append(first, file(trace.Events, "e1", 160, 220, true), file(trace.Sequences, "s1", 159, 221, true))
+	p = makePlan(all, st, true, s, 15*s)
+	got := p.hosts["h"]
+	if got.afterNS != 159*s || got.throughNS != math.MaxInt64 {
+		t.Errorf("got range %+v, want after %d and to the end, for the recorder has stopped", got, 159*s)
+	}
+	if len(p.fresh) != 2 || len(p.files) != 4 {
+		t.Errorf("got %v of which %v are new, want the new two and the two before them for their border", names(p.files), names(p.fresh))
+	}
+	for _, end := range []int64{158 * s, 159 * s} {
+		if got.due(end) {
+			t.Errorf("the window that ends at %d s is due twice", end/s)
+		}
+	}
+	if !got.due(160 * s) {
+		t.Error("the window on the border of the files is never due")
+	}
+}
+
+func TestPlanLeavesOldContextAlone(t *testing.T) {
+	st, _ := readState("", "sha")
+	var files []trace.File
+	for i := range int64(10) {
+		f := file(trace.Events, string(rune('a'+i)), i*60, i*60+60, false)
+		files = append(files, f)
+		if i < 9 {
+			st.host("h").done(&f)
+		}
+	}
+	st.host("h").advance(540 * s)
+	if p := makePlan(files, st, true, s, 15*s); len(p.files) != 2 {
+		t.Errorf("reads %v, want the new file and the one before it", names(p.files))
+	}
+}
