@@ -53,8 +53,9 @@ func newPlan(features int, trees []tree) *plan {
 	return p
 }
 
-// tileFloats bounds a tile of rows, so that it stays in the first-level cache.
-const tileFloats = 8 << 10
+// tileFloats bounds a tile of rows, so that it stays in the second-level cache while
+// all trees pass over it.
+const tileFloats = 32 << 10
 
 // lanes is how many rows are walked through a tree together.
 const lanes = 4
@@ -70,7 +71,7 @@ func (p *plan) score(x [][]float32, out []float32, threads int, finish func(sum 
 	if len(out) != rows {
 		return fmt.Errorf("out: want %d rows, got %d", rows, len(out))
 	}
-	block := max(lanes, min(256, tileFloats/p.features)&^(lanes-1))
+	block := max(lanes, min(4096, tileFloats/p.features)&^(lanes-1))
 	blocks := (rows + block - 1) / block
 	scratch := make([]tile, workers(blocks, threads))
 	parallel(blocks, threads, func(w, i int) {
@@ -83,11 +84,7 @@ func (p *plan) score(x [][]float32, out []float32, threads int, finish func(sum 
 		to := min(from+block, rows)
 		t.load(x, from, to)
 		for _, root := range p.roots {
-			if t.missing {
-				p.walkMissing(root, t)
-			} else {
-				p.walk(root, t)
-			}
+			p.walk(root, t)
 		}
 		for r, sum := range t.sums[:to-from] {
 			out[from+r] = finish(sum)
@@ -96,65 +93,87 @@ func (p *plan) score(x [][]float32, out []float32, threads int, finish func(sum 
 	return nil
 }
 
-// tile is a block of rows, row after row, and their sums.
+// tile is a block of rows, row after row, and their sums. Where a value of the
+// block is missing, each row is there twice: once with +Inf, which goes right at
+// every threshold, in place of what is missing, and once with -Inf, which goes left.
+// So walking needs no branch.
 type tile struct {
-	values  []float32
-	sums    []float64
-	width   int
-	rows    int // padded to a multiple of lanes
-	missing bool
+	values []float32
+	sums   []float64
+	stride int    // from a row to the next
+	second uint32 // from a value to its second copy; 0 when there is none
+	rows   int    // padded to a multiple of lanes
 }
 
 // load fills the tile with rows [from, to) of x, infinities clamped, and zeroes
 // the sums.
 func (t *tile) load(x [][]float32, from, to int) {
-	t.width = len(x)
+	width := len(x)
 	t.rows = (to - from + lanes - 1) &^ (lanes - 1)
-	t.missing = false
+	t.stride, t.second = width, 0
+	missing := false
 	for f, col := range x {
 		at := f
 		for _, v := range col[from:to] {
-			if v != v {
-				t.missing = true
-			} else {
-				v = clamp(v)
-			}
-			t.values[at] = v
-			at += t.width
+			missing = missing || v != v
+			t.values[at] = clamp(v)
+			at += width
 		}
 		for r := to - from; r < t.rows; r++ {
 			t.values[at] = 0
-			at += t.width
+			at += width
 		}
 	}
+	if missing {
+		t.double(width)
+	}
 	clear(t.sums)
+}
+
+// double replaces the rows of a tile by their two copies.
+func (t *tile) double(width int) {
+	t.stride, t.second = 2*width, uint32(width)
+	if need := t.rows * t.stride; len(t.values) < need {
+		t.values = append(t.values, make([]float32, need-len(t.values))...)
+	}
+	low, high := float32(math.Inf(-1)), float32(math.Inf(1))
+	for r := t.rows - 1; r >= 0; r-- {
+		from := t.values[r*width : (r+1)*width]
+		to := t.values[r*t.stride : (r+1)*t.stride]
+		for f := width - 1; f >= 0; f-- { // rows overlap: the last value moves first
+			right, left := from[f], from[f]
+			if right != right {
+				right, left = high, low
+			}
+			to[width+f], to[f] = left, right
+		}
+	}
 }
 
 // walkChunk is how many levels are walked before looking whether all lanes have
 // arrived.
 const walkChunk = 8
 
-// walk adds one tree's answers for a tile without missing values.
+// walk adds one tree's answers to the tile's sums.
 func (p *plan) walk(root planRoot, t *tile) {
-	steps, w := p.steps, t.width
+	steps, n, second := p.steps, t.stride, t.second
 	for r := 0; r < t.rows; r += lanes {
-		a := t.values[r*w : (r+1)*w]
-		b := t.values[(r+1)*w : (r+2)*w]
-		c := t.values[(r+2)*w : (r+3)*w]
-		d := t.values[(r+3)*w : (r+4)*w]
+		a := t.values[r*n : (r+1)*n]
+		b := t.values[(r+1)*n : (r+2)*n]
+		c := t.values[(r+2)*n : (r+3)*n]
+		d := t.values[(r+3)*n : (r+4)*n]
 		i, j, k, l := root.at, root.at, root.at, root.at
-		for depth := 0; depth < root.depth; {
+		for depth := 0; depth < root.depth; depth += walkChunk {
 			for range min(walkChunk, root.depth-depth) {
 				s := &steps[i]
-				i = s.left + above(a[s.feature&^missingLeft], s.threshold)
+				i = s.left + above(a[s.column(second)], s.threshold)
 				s = &steps[j]
-				j = s.left + above(b[s.feature&^missingLeft], s.threshold)
+				j = s.left + above(b[s.column(second)], s.threshold)
 				s = &steps[k]
-				k = s.left + above(c[s.feature&^missingLeft], s.threshold)
+				k = s.left + above(c[s.column(second)], s.threshold)
 				s = &steps[l]
-				l = s.left + above(d[s.feature&^missingLeft], s.threshold)
+				l = s.left + above(d[s.column(second)], s.threshold)
 			}
-			depth += walkChunk
 			if steps[i].left == i && steps[j].left == j && steps[k].left == k && steps[l].left == l {
 				break
 			}
@@ -167,6 +186,12 @@ func (p *plan) walk(root planRoot, t *tile) {
 	}
 }
 
+// column returns where in a row of a tile the value is that the step compares:
+// missing values that go left are in the second copy.
+func (s *step) column(second uint32) uint32 {
+	return s.feature&^missingLeft + uint32(int32(s.feature)>>31)&second
+}
+
 // above returns 1 when v > threshold, else 0.
 func above(v, threshold float32) uint32 {
 	var n uint32
@@ -174,26 +199,4 @@ func above(v, threshold float32) uint32 {
 		n = 1
 	}
 	return n
-}
-
-// walkMissing is walk for a tile in which some values are NaN.
-func (p *plan) walkMissing(root planRoot, t *tile) {
-	steps, w := p.steps, t.width
-	for r := range t.rows {
-		row := t.values[r*w : (r+1)*w]
-		i := root.at
-		for {
-			s := &steps[i]
-			if s.left == i {
-				break
-			}
-			v := row[s.feature&^missingLeft]
-			if v != v {
-				i = s.left + 1 - s.feature>>31
-			} else {
-				i = s.left + above(v, s.threshold)
-			}
-		}
-		t.sums[r] += float64(steps[i].answer)
-	}
 }

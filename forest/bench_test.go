@@ -1,0 +1,86 @@
+package forest
+
+import (
+	"fmt"
+	"testing"
+)
+
+// The tables of the benchmarks. testdata/bench_sklearn.py makes tables of the
+// same distribution; BENCHMARKS.md has the figures of both.
+const (
+	benchFeatures   = 64
+	benchScoreRows  = 100_000
+	benchRandomRows = 20_000
+)
+
+func perRow(b *testing.B, rows int) {
+	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrows/s")
+}
+
+func BenchmarkFitIsolation(b *testing.B) {
+	x := noise(1, benchFeatures, benchScoreRows, 0, 0)
+	for b.Loop() {
+		opts := DefaultIsolationOptions()
+		opts.Threads = 1
+		fitIsolation(b, x, opts)
+	}
+}
+
+func BenchmarkScoreIsolation(b *testing.B) {
+	for _, missing := range []float64{0, 0.01} {
+		x := noise(1, benchFeatures, benchScoreRows, missing, 0)
+		f := fitIsolation(b, x, DefaultIsolationOptions())
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("missing=%v/threads=%d", missing, threads), func(b *testing.B) {
+				out := make([]float32, benchScoreRows)
+				for b.Loop() {
+					_ = f.Score(x, out, threads)
+				}
+				perRow(b, benchScoreRows)
+			})
+		}
+	}
+}
+
+func BenchmarkFitRandom(b *testing.B) {
+	x, y := attacks(1, benchFeatures, benchRandomRows)
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
+			for b.Loop() {
+				opts := DefaultRandomOptions()
+				opts.Threads = threads
+				fitRandom(b, x, y, opts)
+			}
+		})
+	}
+}
+
+func BenchmarkScoreRandom(b *testing.B) {
+	x, y := attacks(1, benchFeatures, benchRandomRows)
+	f := fitRandom(b, x, y, DefaultRandomOptions())
+	fresh, truth := attacks(2, benchFeatures, benchRandomRows)
+	out := make([]float32, benchRandomRows)
+	for b.Loop() {
+		_ = f.Score(fresh, out, 1)
+	}
+	perRow(b, benchRandomRows)
+	b.ReportMetric(area(out, truth), "AUROC")
+}
+
+func BenchmarkContributions(b *testing.B) {
+	x, y := attacks(1, benchFeatures, benchRandomRows)
+	out := make([]float64, benchFeatures)
+	row := rowOf(x, 7)
+	iso := fitIsolation(b, x, DefaultIsolationOptions())
+	b.Run("isolation", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = iso.Contributions(row, out)
+		}
+	})
+	rnd := fitRandom(b, x, y, DefaultRandomOptions())
+	b.Run("random", func(b *testing.B) {
+		for b.Loop() {
+			_, _ = rnd.Contributions(row, out)
+		}
+	})
+}
