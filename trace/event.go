@@ -53,15 +53,15 @@ const (
 // or without meaning for the kind. Paths are absolute inside the container where
 // the recorder could resolve them, and are raw bytes as the kernel had them.
 type Event struct {
-	TimeNS      int64  `parquet:"time_ns,timestamp(nanosecond:utc)"` // since 1970-01-01 UTC
-	BootNS      int64  `parquet:"boot_ns"`                           // since boot, suspend included
+	TimeNS      int64  `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // since 1970-01-01 UTC
+	BootNS      int64  `parquet:"boot_ns,delta"`                           // since boot, suspend included
 	Kind        string `parquet:"kind,dict"`
 	ContainerID string `parquet:"container_id,optional,dict"` // 64 hex digits; null on the host
 	CgroupID    uint64 `parquet:"cgroup_id,dict"`
-	PID         int32  `parquet:"pid"`           // thread group, host's pid namespace
-	TID         int32  `parquet:"tid"`           // thread, host's pid namespace
+	PID         int32  `parquet:"pid,dict"`      // thread group, host's pid namespace
+	TID         int32  `parquet:"tid,dict"`      // thread, host's pid namespace
 	StartNS     int64  `parquet:"start_ns,dict"` // start of the process since boot: with pid and boot id its identity
-	PPID        int32  `parquet:"ppid"`
+	PPID        int32  `parquet:"ppid,dict"`
 	UID         *int64 `parquet:"uid,optional,dict"` // effective, initial user namespace
 	GID         *int64 `parquet:"gid,optional,dict"`
 	Comm        string `parquet:"comm,optional,dict"`
@@ -70,14 +70,14 @@ type Event struct {
 
 	Path      string   `parquet:"path,optional,dict"`
 	Path2     string   `parquet:"path2,optional,dict"`
-	Argv      []string `parquet:"argv,list"` // may be cut: see argv_cut
+	Argv      []string `parquet:"argv,list" parquet-element:",dict"` // may be cut: see argv_cut
 	ArgvCut   bool     `parquet:"argv_cut"`
 	Cwd       string   `parquet:"cwd,optional,dict"`
 	ExeOrigin string   `parquet:"exe_origin,optional,dict"` // OriginImage, OriginWritten, OriginMemfd
 	Flags     *int64   `parquet:"flags,optional,dict"`
 	Mode      *int64   `parquet:"mode,optional,dict"`
 	Arg       *int64   `parquet:"arg,optional,dict"`
-	TargetPID *int64   `parquet:"target_pid,optional"`
+	TargetPID *int64   `parquet:"target_pid,optional,dict"`
 	Family    string   `parquet:"family,optional,dict"` // unix, inet, inet6, netlink …
 	Addr      string   `parquet:"addr,optional,dict"`   // IP in text, or the path of a unix socket; fstype of a mount
 	Port      *int64   `parquet:"port,optional,dict"`
@@ -89,17 +89,17 @@ type Event struct {
 // thread made, in order. Two runs of a thread follow each other without a gap
 // when their Chunk numbers do.
 type Sequence struct {
-	TimeNS      int64    `parquet:"time_ns,timestamp(nanosecond:utc)"` // of the first call
-	BootNS      int64    `parquet:"boot_ns"`                           // of the first call
-	SpanNS      int64    `parquet:"span_ns"`                           // from the first call to the end of the run
+	TimeNS      int64    `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // of the first call
+	BootNS      int64    `parquet:"boot_ns,delta"`                           // of the first call
+	SpanNS      int64    `parquet:"span_ns"`                                 // from the first call to the end of the run
 	ContainerID string   `parquet:"container_id,optional,dict"`
 	CgroupID    uint64   `parquet:"cgroup_id,dict"`
-	PID         int32    `parquet:"pid"`
-	TID         int32    `parquet:"tid"`
+	PID         int32    `parquet:"pid,dict"`
+	TID         int32    `parquet:"tid,dict"`
 	StartNS     int64    `parquet:"start_ns,dict"`
 	Comm        string   `parquet:"comm,optional,dict"`
-	Chunk       int64    `parquet:"chunk"`      // 0, 1, 2 … within the thread; a jump is a loss
-	Calls       []uint16 `parquet:"calls,list"` // numbers of the recording machine; CompatCall is set on 32-bit calls
+	Chunk       int64    `parquet:"chunk"`                              // 0, 1, 2 … within the thread; a jump is a loss
+	Calls       []uint16 `parquet:"calls,list" parquet-element:",dict"` // numbers of the recording machine; CompatCall is set on 32-bit calls
 }
 
 // CompatCall marks a call of a sequence that was made through the 32-bit table.
@@ -108,19 +108,19 @@ const CompatCall = 0x8000
 // Process is one row of the processes table: one program run by one process,
 // from its exec (or fork, when it never execs) to its end.
 type Process struct {
-	TimeNS        int64    `parquet:"time_ns,timestamp(nanosecond:utc)"` // when this program began
-	BootNS        int64    `parquet:"boot_ns"`
+	TimeNS        int64    `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // when this program began
+	BootNS        int64    `parquet:"boot_ns,delta"`
 	ContainerID   string   `parquet:"container_id,optional,dict"`
 	CgroupID      uint64   `parquet:"cgroup_id,dict"`
-	PID           int32    `parquet:"pid"`
+	PID           int32    `parquet:"pid,dict"`
 	StartNS       int64    `parquet:"start_ns"` // since boot; survives exec
-	PPID          int32    `parquet:"ppid"`
+	PPID          int32    `parquet:"ppid,dict"`
 	ParentStartNS int64    `parquet:"parent_start_ns"`
 	UID           *int64   `parquet:"uid,optional,dict"`
 	GID           *int64   `parquet:"gid,optional,dict"`
 	Comm          string   `parquet:"comm,optional,dict"`
 	Exe           string   `parquet:"exe,optional,dict"`
-	Argv          []string `parquet:"argv,list"`
+	Argv          []string `parquet:"argv,list" parquet-element:",dict"`
 	Cwd           string   `parquet:"cwd,optional,dict"`
 	ExeOrigin     string   `parquet:"exe_origin,optional,dict"`
 	EndTimeNS     *int64   `parquet:"end_time_ns,optional"` // null while it runs
@@ -130,32 +130,32 @@ type Process struct {
 // Container is one row of the containers table: what was known of a container
 // at a time. A container may have several rows; the last one knows most.
 type Container struct {
-	TimeNS       int64    `parquet:"time_ns,timestamp(nanosecond:utc)"` // when this was learned
+	TimeNS       int64    `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // when this was learned
 	ContainerID  string   `parquet:"container_id"`
 	CgroupID     uint64   `parquet:"cgroup_id"`
 	CgroupName   string   `parquet:"cgroup_name,optional"`
 	Runtime      string   `parquet:"runtime,optional,dict"` // docker, containerd …; null when only the cgroup told
 	Name         string   `parquet:"name,optional"`
-	Image        string   `parquet:"image,optional,dict"`        // reference as the user wrote it: repo[:tag][@digest]
-	ImageID      string   `parquet:"image_id,optional,dict"`     // sha256 of the image configuration
-	ImageDigest  string   `parquet:"image_digest,optional,dict"` // repo digest; null for images never pushed
-	Labels       []string `parquet:"labels,list"`                // key=value, sorted
+	Image        string   `parquet:"image,optional,dict"`                 // reference as the user wrote it: repo[:tag][@digest]
+	ImageID      string   `parquet:"image_id,optional,dict"`              // sha256 of the image configuration
+	ImageDigest  string   `parquet:"image_digest,optional,dict"`          // repo digest; null for images never pushed
+	Labels       []string `parquet:"labels,list" parquet-element:",dict"` // key=value, sorted
 	Pod          string   `parquet:"pod,optional"`
 	PodNamespace string   `parquet:"pod_namespace,optional,dict"`
 	Privileged   *bool    `parquet:"privileged,optional"`
-	CapAdd       []string `parquet:"cap_add,list"`
-	CapDrop      []string `parquet:"cap_drop,list"`
-	Mounts       []string `parquet:"mounts,list"` // source:destination:mode, sorted
+	CapAdd       []string `parquet:"cap_add,list" parquet-element:",dict"`
+	CapDrop      []string `parquet:"cap_drop,list" parquet-element:",dict"`
+	Mounts       []string `parquet:"mounts,list" parquet-element:",dict"` // source:destination:mode, sorted
 	User         string   `parquet:"user,optional,dict"`
 	Seccomp      string   `parquet:"seccomp,optional,dict"`
 	AppArmor     string   `parquet:"apparmor,optional,dict"`
 	NetworkMode  string   `parquet:"network_mode,optional,dict"`
 	PIDMode      string   `parquet:"pid_mode,optional,dict"`
-	Entrypoint   []string `parquet:"entrypoint,list"`
-	Cmd          []string `parquet:"cmd,list"`
-	Ports        []string `parquet:"ports,list"`           // exposed: 80/tcp
-	StartedNS    *int64   `parquet:"started_ns,optional"`  // since 1970-01-01 UTC
-	FinishedNS   *int64   `parquet:"finished_ns,optional"` // null while it runs
+	Entrypoint   []string `parquet:"entrypoint,list" parquet-element:",dict"`
+	Cmd          []string `parquet:"cmd,list" parquet-element:",dict"`
+	Ports        []string `parquet:"ports,list" parquet-element:",dict"` // exposed: 80/tcp
+	StartedNS    *int64   `parquet:"started_ns,optional"`                // since 1970-01-01 UTC
+	FinishedNS   *int64   `parquet:"finished_ns,optional"`               // null while it runs
 }
 
 // Classes of loss.
@@ -168,8 +168,8 @@ const (
 // class within one interval, and how much of it is not in the trace.
 // Produced counts ring records of the class; a sequence record holds many calls.
 type Loss struct {
-	FromNS      int64  `parquet:"from_ns,timestamp(nanosecond:utc)"`
-	ToNS        int64  `parquet:"to_ns,timestamp(nanosecond:utc)"`
+	FromNS      int64  `parquet:"from_ns,timestamp(nanosecond:utc),delta"`
+	ToNS        int64  `parquet:"to_ns,timestamp(nanosecond:utc),delta"`
 	ContainerID string `parquet:"container_id,optional,dict"`
 	CgroupID    uint64 `parquet:"cgroup_id,dict"`
 	Class       string `parquet:"class,dict"`

@@ -1,0 +1,158 @@
+package trace
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+const benchRows = 200_000
+
+func BenchmarkWriteEvents(b *testing.B) {
+	benchWrite(b, sampleEvents(benchRows, 1), (*Writer).Events, Events)
+}
+
+func BenchmarkWriteSequences(b *testing.B) {
+	rows := sampleSequences(benchRows/10, 1)
+	calls := 0
+	for i := range rows {
+		calls += len(rows[i].Calls)
+	}
+	size := benchWrite(b, rows, (*Writer).Sequences, Sequences)
+	b.ReportMetric(float64(size)/float64(calls), "bytes/call")
+	b.ReportMetric(float64(calls)*float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+}
+
+// benchWrite writes rows in pieces of a ring's size and returns the bytes on disk.
+func benchWrite[T any](b *testing.B, rows []T, write func(*Writer, []T) error, table Table) int64 {
+	var size int64
+	for b.Loop() {
+		dir := b.TempDir()
+		w, err := NewWriter(dir, testMeta("web-1"), DefaultWriterOptions())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := 0; i < len(rows); i += 1000 {
+			if err := write(w, rows[i:min(i+1000, len(rows))]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		size = fileSize(b, dir, table)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(len(rows))*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(size)/float64(len(rows)), "bytes/row")
+	return size
+}
+
+func fileSize(b *testing.B, dir string, table Table) int64 {
+	files, err := filepath.Glob(filepath.Join(dir, string(table), "*", "*", "*.parquet"))
+	if err != nil || len(files) != 1 {
+		b.Fatal(files, err)
+	}
+	info, err := os.Stat(files[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return info.Size()
+}
+
+func benchTrace(b *testing.B) *Trace {
+	dir := b.TempDir()
+	writeBench(b, dir)
+	t, err := Open(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return t
+}
+
+func writeBench(b *testing.B, dir string) {
+	w, err := NewWriter(dir, testMeta("web-1"), DefaultWriterOptions())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, err := range []error{w.Events(sampleEvents(benchRows, 1)), w.Sequences(sampleSequences(benchRows/10, 1)), w.Close()} {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkScanEvents(b *testing.B)    { benchScan(b, Events) }
+func BenchmarkScanSequences(b *testing.B) { benchScan(b, Sequences) }
+
+func benchScan(b *testing.B, table Table) {
+	t := benchTrace(b)
+	rows := int64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		for rec, err := range t.Scan(context.Background(), table, ScanOptions{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			rows += rec.NumRows()
+			rec.Release()
+		}
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// The row loop of parquet-go: what Scan is measured against.
+func BenchmarkRowLoopEvents(b *testing.B)    { benchRowLoop[Event](b, Events) }
+func BenchmarkRowLoopSequences(b *testing.B) { benchRowLoop[Sequence](b, Sequences) }
+
+func benchRowLoop[T any](b *testing.B, table Table) {
+	path := benchTrace(b).Files(table)[0].Path
+	batch, rows := make([]T, 8192), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := os.Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := parquet.NewGenericReader[T](f)
+		for {
+			n, err := r.Read(batch)
+			rows += n
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := errors.Join(r.Close(), f.Close()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+func BenchmarkMerge(b *testing.B) {
+	t := benchTrace(b)
+	rows, calls := 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		for row, err := range Merge(context.Background(), t) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			rows++
+			if row.Sequence != nil {
+				calls += len(row.Sequence.Calls(row.Index))
+			}
+		}
+	}
+	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(calls)/b.Elapsed().Seconds(), "calls/s")
+}
