@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 	"sort"
-	"strings"
 
 	"mayfly/profile"
 	"mayfly/trace"
@@ -12,11 +11,11 @@ import (
 
 // dealer is what dealing out rows remembers between them.
 type dealer struct {
-	file    *trace.File // of the row before
-	host    string
-	hostID  int32
+	file    *trace.File // of the row before, when known
+	known   bool
+	source  // of that file
+	sources map[*trace.File]source
 	hosts   map[string]int32
-	table   *trace.CallTable // nil: sequences hold Calls already
 	threads threads
 	paths   [2]map[string]string // open for reading, for writing: path → item
 	event   trace.Event
@@ -29,33 +28,50 @@ type dealer struct {
 const maxPaths = 1 << 14
 
 func newDealer(maxThreads int) dealer {
-	return dealer{hosts: map[string]int32{}, threads: newThreads(maxThreads),
+	return dealer{hosts: map[string]int32{}, sources: map[*trace.File]source{}, threads: newThreads(maxThreads),
 		paths: [2]map[string]string{{}, {}}}
 }
 
-// enter notes the file that a row is of.
+// source is what the rows of a file share.
+type source struct {
+	host   string
+	hostID int32
+	table  *trace.CallTable // nil: sequences hold Calls already
+}
+
+// maxSources bounds the files remembered; there are few open at a time.
+const maxSources = 256
+
+// enter notes the file that a row is of. A file that names no machine holds
+// Calls in its sequences.
 func (d *dealer) enter(file *trace.File) error {
-	if file == d.file && file != nil {
+	if file == d.file && d.known {
 		return nil
 	}
-	var meta trace.Meta
-	if file != nil {
-		meta = file.Meta
-	}
-	d.table = nil
-	if meta.Arch != "" {
-		table, err := callTable(meta.Arch)
-		if err != nil {
-			return fmt.Errorf("%s: %w", file.Path, err)
-		}
-		d.table = table
-	}
-	id, ok := d.hosts[meta.Host]
+	s, ok := d.sources[file]
 	if !ok {
-		id = int32(len(d.hosts))
-		d.hosts[strings.Clone(meta.Host)] = id
+		var meta trace.Meta
+		if file != nil {
+			meta = file.Meta
+		}
+		s.host = meta.Host
+		if meta.Arch != "" {
+			table, err := callTable(meta.Arch)
+			if err != nil {
+				return fmt.Errorf("%s: %w", file.Path, err)
+			}
+			s.table = table
+		}
+		if s.hostID, ok = d.hosts[meta.Host]; !ok {
+			s.hostID = int32(len(d.hosts))
+			d.hosts[meta.Host] = s.hostID
+		}
+		if len(d.sources) >= maxSources {
+			clear(d.sources)
+		}
+		d.sources[file] = s
 	}
-	d.file, d.host, d.hostID = file, meta.Host, id
+	d.file, d.known, d.source = file, true, s
 	return nil
 }
 

@@ -25,14 +25,16 @@ const (
 	numColumns    = colCalls + 6
 )
 
-// Keys of the metadata of a FEATURES file and of its Arrow schema. FORMAT.md
-// says what they hold.
+// Keys of the metadata of a FEATURES file. FORMAT.md says what they hold.
 const (
-	MetaSchema  = "mayfly.features.schema"   // SchemaVersion
-	MetaWidth   = "mayfly.features.width_ns" // 0 where windows of several widths are mixed
-	MetaInputs  = "mayfly.features.inputs"   // JSON, see Provenance
-	MetaCounts  = "mayfly.features.counts"   // JSON, see Counts
-	MetaCreator = "mayfly.features.creator"  // program and version
+	MetaSchema    = "mayfly.features.schema"      // SchemaVersion
+	MetaWidth     = "mayfly.features.width_ns"    // of every window
+	MetaLateness  = "mayfly.features.lateness_ns" // how late rows were waited for
+	MetaHostToo   = "mayfly.features.host_too"    // true or false
+	MetaBadInputs = "mayfly.features.bad_inputs"  // how many inputs were left out
+	MetaInputs    = "mayfly.features.inputs"      // JSON list of InputFile
+	MetaCounts    = "mayfly.features.counts"      // JSON of Counts
+	MetaCreator   = "mayfly.features.creator"     // program and version
 )
 
 var schema = makeSchema()
