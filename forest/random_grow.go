@@ -96,15 +96,15 @@ func (g *randomGrower) node(p part, counts uint64, depth, constants int) {
 	at := len(g.nodes)
 	g.nodes = append(g.nodes, node{})
 	n0, n1 := counts&math.MaxUint32, counts>>32
-	best := cutoff{gain: math.Inf(-1)}
+	best := cutoff{purity: -1}
 	if n0 > 0 && n1 > 0 && depth < g.MaxDepth && n0+n1 >= 2*uint64(g.MinSamplesLeaf) {
 		best, constants = g.search(p, counts, constants)
 	}
-	if math.IsInf(best.gain, -1) {
+	if best.purity < 0 {
 		g.leaf(at, p, counts)
 		return
 	}
-	g.gains[best.feature] += max(best.gain, 0)
+	g.gains[best.feature] += max(best.purity-g.purity(counts), 0)
 	n := &g.nodes[at]
 	n.tag, n.value = uint32(best.feature), best.threshold(g.edges[best.feature])
 	if best.missingLeft {
@@ -131,9 +131,9 @@ func (g *randomGrower) weigh(counts uint64) (w0, w1 float64) {
 }
 
 // search draws features until MaxFeatures of them are not constant, and returns
-// the best cutoff (gain -Inf when there is none) and the new count of constants.
+// the best cutoff (purity below zero when there is none) and the new count of constants.
 func (g *randomGrower) search(p part, counts uint64, constants int) (cutoff, int) {
-	best := cutoff{gain: math.Inf(-1)}
+	best := cutoff{purity: -1}
 	end := len(g.features) // features from here on have been looked at
 	for tried := 0; tried < g.MaxFeatures && constants < end; {
 		pick := constants + g.chance.below(end-constants)
@@ -148,7 +148,7 @@ func (g *randomGrower) search(p part, counts uint64, constants int) (cutoff, int
 		end--
 		g.features[pick], g.features[end] = g.features[end], feature
 		tried++
-		if c := g.best(occupied, counts); c.gain > best.gain {
+		if c := g.best(occupied, counts); c.purity > best.purity {
 			best = c
 			best.feature = int(feature)
 		}

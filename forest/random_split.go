@@ -11,7 +11,7 @@ type cutoff struct {
 	bin         int     // the last bin that goes left
 	next        int     // the next bin that holds a row; missingBin when there is none
 	missingLeft bool    // where missing values go
-	gain        float64 // the weighted Gini impurity that it takes away, up to a factor of 2
+	purity      float64 // the sum of purity over both sides
 	left        uint64  // draws that go left, as draw.counts packs them
 }
 
@@ -26,22 +26,26 @@ func (c *cutoff) threshold(edges []float32) float32 {
 }
 
 // best returns the best cutoff of the feature in g.hist, of a node with the given
-// counts, and clears g.hist. The gain is -Inf when no cutoff leaves
+// counts, and clears g.hist. The purity is below zero when no cutoff leaves
 // MinSamplesLeaf draws on both sides.
 func (g *randomGrower) best(occupied bins, counts uint64) cutoff {
 	missing := g.hist[missingBin]
 	g.hist[missingBin] = 0
 	occupied[3] &^= 1 << 63
-	best := cutoff{gain: math.Inf(-1)}
+	best := cutoff{purity: -1}
 	var left uint64
 	last := -1 // the last bin that was added to left
 	for i, word := range occupied {
 		for ; word != 0; word &= word - 1 {
 			bin := i*64 + bits.TrailingZeros64(word)
 			if last >= 0 {
-				g.consider(&best, cutoff{bin: last, next: bin, left: left}, counts)
+				if purity := g.sides(left, counts); purity > best.purity {
+					best = cutoff{bin: last, next: bin, left: left, purity: purity}
+				}
 				if missing != 0 {
-					g.consider(&best, cutoff{bin: last, next: bin, left: left + missing, missingLeft: true}, counts)
+					if purity := g.sides(left+missing, counts); purity > best.purity {
+						best = cutoff{bin: last, next: bin, left: left + missing, missingLeft: true, purity: purity}
+					}
 				}
 			}
 			left += g.hist[bin]
@@ -49,23 +53,22 @@ func (g *randomGrower) best(occupied bins, counts uint64) cutoff {
 			last = bin
 		}
 	}
-	if missing != 0 {
-		g.consider(&best, cutoff{bin: last, next: missingBin, left: left}, counts)
-	} else {
+	if missing == 0 {
 		best.missingLeft = 2*draws(best.left) >= draws(counts)
+	} else if purity := g.sides(left, counts); purity > best.purity {
+		best = cutoff{bin: last, next: missingBin, left: left, purity: purity}
 	}
 	return best
 }
 
-// consider replaces best by c if c is better and leaves enough on both sides.
-func (g *randomGrower) consider(best *cutoff, c cutoff, counts uint64) {
-	right := counts - c.left
-	if least := uint64(g.MinSamplesLeaf); draws(c.left) < least || draws(right) < least {
-		return
+// sides returns the purity of both sides of a cutoff together, or -1 when one of
+// them has too few draws.
+func (g *randomGrower) sides(left, counts uint64) float64 {
+	right := counts - left
+	if least := uint64(g.MinSamplesLeaf); draws(left) < least || draws(right) < least {
+		return -1
 	}
-	if c.gain = g.purity(c.left) + g.purity(right) - g.purity(counts); c.gain > best.gain {
-		*best = c
-	}
+	return g.purity(left) + g.purity(right)
 }
 
 // purity is the weight of the draws times (1 - Gini impurity). The conversions
