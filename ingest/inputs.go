@@ -1,0 +1,137 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"mayfly/feature"
+	"mayfly/profile"
+	"mayfly/trace"
+)
+
+// inputs are the traces that can be used.
+type inputs struct {
+	traces     []*trace.Trace
+	files      []trace.File // events and sequences of all of them
+	inputs     []feature.InputFile
+	containers map[string]facts // by id
+	bad        []BadTrace
+	hashes     map[string]string // of files with rows → path
+}
+
+// facts are what windows need of a container.
+type facts struct{ name, workload string }
+
+func open(ctx context.Context, paths []string, skipBad bool) (*inputs, error) {
+	in := &inputs{containers: map[string]facts{}, hashes: map[string]string{}}
+	for _, path := range paths {
+		err := in.add(ctx, path, skipBad)
+		if err == nil {
+			continue
+		}
+		if !skipBad || ctx.Err() != nil {
+			return nil, err
+		}
+		in.bad = append(in.bad, BadTrace{path, err})
+	}
+	if len(in.traces) == 0 {
+		return nil, fmt.Errorf("none of %d traces can be used; the first: %w", len(paths), in.bad[0].Err)
+	}
+	return in, nil
+}
+
+// add opens one trace. With check every row is read once beforehand, so that a
+// file that is damaged in its middle is found before windows are made of it.
+func (in *inputs) add(ctx context.Context, path string, check bool) error {
+	t, err := trace.Open(path)
+	if err != nil {
+		return err
+	}
+	files := append(t.Files(trace.Events), t.Files(trace.Sequences)...)
+	rows := int64(0)
+	for i := range files {
+		rows += files[i].Rows
+	}
+	if rows == 0 {
+		return fmt.Errorf("%s: empty trace: no events and no sequences", path)
+	}
+	if check {
+		if err := readThrough(ctx, t); err != nil {
+			return err
+		}
+	}
+	containers, err := t.Containers(ctx)
+	if err != nil {
+		return err
+	}
+	inputs, hashes, err := in.hash(files)
+	if err != nil {
+		return err
+	}
+	for hash, path := range hashes {
+		in.hashes[hash] = path
+	}
+	for id, c := range containers {
+		in.containers[id] = facts{c.Name, profile.WorkloadName(c.Image, c.ImageDigest)}
+	}
+	in.traces = append(in.traces, t)
+	in.files = append(in.files, files...)
+	in.inputs = append(in.inputs, inputs...)
+	return nil
+}
+
+// hash describes the files of a trace. A file that was given before would count
+// everything twice, so it is refused.
+func (in *inputs) hash(files []trace.File) (inputs []feature.InputFile, hashes map[string]string, err error) {
+	hashes = map[string]string{}
+	for i := range files {
+		f := &files[i]
+		sum, err := f.SHA256()
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, seen := range []map[string]string{in.hashes, hashes} {
+			if other, ok := seen[sum]; ok && f.Rows > 0 {
+				return nil, nil, fmt.Errorf("%s: holds the same rows as %s, which is given too", f.Path, other)
+			}
+		}
+		hashes[sum] = f.Path
+		inputs = append(inputs, feature.InputFile{Rel: f.Rel, Table: string(f.Table), Host: f.Meta.Host,
+			SHA256: sum, Rows: f.Rows, Bytes: f.Bytes})
+	}
+	return inputs, hashes, nil
+}
+
+func readThrough(ctx context.Context, t *trace.Trace) error {
+	for _, table := range []trace.Table{trace.Events, trace.Sequences, trace.Containers, trace.Losses} {
+		for rec, err := range t.Scan(ctx, table, trace.ScanOptions{}) {
+			if err != nil {
+				return err
+			}
+			rec.Release()
+		}
+	}
+	return nil
+}
+
+// apart makes sure that the output does not replace an input.
+func (in *inputs) apart(output string) error {
+	out, err := os.Stat(output)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if out.IsDir() {
+		return fmt.Errorf("%s: is a directory, want a file to write", output)
+	}
+	for _, f := range in.files {
+		if info, err := os.Stat(f.Path); err == nil && os.SameFile(info, out) {
+			return fmt.Errorf("%s: is an input and the output", output)
+		}
+	}
+	return nil
+}
