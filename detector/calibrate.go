@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"mayfly/forest"
 
@@ -150,6 +149,3 @@ func float32Columns(rec arrow.Record) ([][]float32, error) {
 	}
 	return columns, nil
 }
-
-// clone copies a string out of a record's buffers.
-func clone(s string) string { return strings.Clone(s) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"mayfly/feature"
 	"mayfly/forest"
@@ -202,12 +203,12 @@ func (r *rows) see(w *feature.Window) int32 {
 	s := r.containers[key]
 	if s == nil {
 		s = &seen{ordinal: int32(len(r.containers))}
-		r.containers[containerKey{clone(w.Host), clone(w.ContainerID)}] = s
+		r.containers[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = s
 	}
 	if n := len(s.spans); n > 0 && s.spans[n-1].ToNS == w.StartNS {
 		s.spans[n-1].ToNS = w.EndNS()
 	} else {
-		s.spans = append(s.spans, Span{clone(w.Host), clone(w.ContainerID), w.StartNS, w.EndNS()})
+		s.spans = append(s.spans, Span{strings.Clone(w.Host), strings.Clone(w.ContainerID), w.StartNS, w.EndNS()})
 	}
 	return s.ordinal
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"mayfly/detector"
+	"mayfly/feature"
+	"mayfly/train"
+
+	"github.com/spf13/cobra"
+)
+
+const trainLong = `Train makes a detector from features that ingest wrote: an isolation forest on
+windows taken as normal, or a random forest on windows that labels tell apart.
+Windows within a label are never learned as normal.
+
+With a split, what comes last is held back for evaluate: whole containers, or
+every container's time after one moment. The detector remembers what it has seen,
+so evaluate cannot use it by mistake.
+
+The threshold follows from the false alarms that you are ready to spend, and from
+training windows alone, each scored by a forest that did not see it.
+
+  mayfly train features.parquet -o web.mayfly
+  mayfly train features.parquet -o web.mayfly --labels labels.csv --engine random --split container --holdout 0.5
+
+` + exitStatuses
+
+type trainOptions struct {
+	train.Options
+	out    string
+	labels string
+}
+
+func newTrainCommand() *cobra.Command {
+	opts := trainOptions{Options: train.DefaultOptions()}
+	cmd := &cobra.Command{
+		Use:   "train FEATURES... -o DETECTOR",
+		Short: "Make a detector from features",
+		Long:  trainLong,
+		Args:  cobra.MinimumNArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return runTrain(cmd, args, opts) },
+	}
+	d, flags := &opts.Detector, cmd.Flags()
+	flags.StringVarP(&opts.out, "output", "o", "", "detector `file` to write (required)")
+	flags.StringVar(&d.Engine, "engine", d.Engine, "`name` of the engine: isolation or random")
+	flags.StringVar(&opts.labels, "labels", "", "labels `file`: container,from,to,attack")
+	flags.StringVar(&opts.Split.By, "split", opts.Split.By, "what to hold back: none, container or time")
+	flags.Float64Var(&opts.Split.Holdout, "holdout", 0.3, "`share` of the windows to hold back")
+	flags.Float64Var(&d.Budget.AlarmsPerContainerDay, "alarms-per-container-day", d.Budget.AlarmsPerContainerDay, "false alarms to spend")
+	flags.Float64Var(&d.Budget.FalsePositiveRate, "fpr", 0, "the same as a `share` of normal windows; takes the place of alarms per day")
+	flags.IntVar(&d.Forest.NEstimators, "n-estimators", d.Forest.NEstimators, "`number` of trees")
+	flags.IntVar(&d.Forest.MaxSamples, "max-samples", d.Forest.MaxSamples, "windows per tree of an isolation forest")
+	flags.Uint64Var(&d.Seed, "seed", d.Seed, "seed of all chance")
+	flags.IntVar(&d.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
+	_ = cmd.MarkFlagRequired("output")
+	return cmd
+}
+
+func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
+	d := &opts.Detector
+	if d.Budget.FalsePositiveRate != 0 {
+		if cmd.Flags().Changed("alarms-per-container-day") {
+			return usageErrorf("train: give --fpr or --alarms-per-container-day, not both")
+		}
+		d.Budget.AlarmsPerContainerDay = 0
+	}
+	d.Random.NEstimators, d.Version = d.Forest.NEstimators, version()
+	if opts.labels != "" {
+		labels, err := feature.OpenLabels(opts.labels)
+		if err != nil {
+			return err
+		}
+		opts.Labels = labels
+	}
+	trained, err := train.Run(cmd.Context(), args, opts.Options)
+	if err != nil {
+		return err
+	}
+	if err := trained.Save(opts.out); err != nil {
+		return err
+	}
+	printTrained(cmd, opts.out, &trained.Manifest)
+	return nil
+}
+
+func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
+	w, n := cmd.ErrOrStderr(), m.Training
+	fmt.Fprintf(w, "mayfly: %s: %s forest on %d windows of %v from %d containers", path, m.Engine, n.Windows, time.Duration(m.WidthNS), n.Containers)
+	if n.Attack > 0 {
+		fmt.Fprintf(w, ", %d of them in attacks", n.Attack)
+	}
+	fmt.Fprintf(w, "; %d set aside, %d held back\n", n.SetAside, n.HeldOut)
+	fmt.Fprintf(w, "mayfly: threshold %.4f for %s\n", m.Threshold, budget(m.Budget))
+	if n.Lost > 0 {
+		fmt.Fprintf(w, "mayfly: %d records were lost within these windows: what they did is not learned\n", n.Lost)
+	}
+}
+
+// budget says what was wished for and, where it matters, what is to be had.
+func budget(b detector.Budget) string {
+	wish, unit := b.AlarmsPerContainerDay, "alarms per container-day"
+	if b.FalsePositiveRate > 0 {
+		wish, unit = b.FalsePositiveRate, "of normal windows"
+	}
+	s := fmt.Sprintf("%g %s", wish, unit)
+	if b.Resolved > wish {
+		s += fmt.Sprintf("; so few windows vouch for %.3g at best: train on more", b.Resolved)
+	}
+	return s
+}

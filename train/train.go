@@ -1,0 +1,172 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mayfly/detector"
+	"mayfly/feature"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+// Options say what is learned from, and how.
+type Options struct {
+	Detector detector.Options
+	Labels   []feature.Label // of attacks; nil: every window is taken as normal
+	Split    Split
+}
+
+// DefaultOptions learn an isolation forest from every window.
+func DefaultOptions() Options {
+	return Options{Detector: detector.DefaultOptions(), Split: Split{By: SplitNone}}
+}
+
+// Run makes a detector from FEATURES files. The windows are read several times
+// and never held; what grows with them is four bytes per window and feature.
+// Files are taken in the order of their first window, so the order in which
+// they are named does not matter.
+func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector, error) {
+	if err := opts.Split.check(); err != nil {
+		return nil, err
+	}
+	files, err := open(paths)
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	seen, err := look(ctx, files, opts.Split.By == SplitTime)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := opts.Split.choose(seen)
+	if err != nil {
+		return nil, err
+	}
+	labels := newLabelIndex(opts.Labels)
+	training := detector.Training{
+		Windows: func(ctx context.Context) iter.Seq2[arrow.Record, error] {
+			return feature.Filter(windows(ctx, files), chosen.train)
+		},
+	}
+	if len(opts.Labels) > 0 {
+		training.Attack = labels.attack
+	}
+	d, err := detector.Fit(ctx, training, opts.Detector)
+	if err != nil {
+		return nil, err
+	}
+	d.Manifest.Training.HeldOut = seen.windows - d.Manifest.Training.Windows - d.Manifest.Training.SetAside
+	for _, f := range files {
+		sum, err := f.SHA256()
+		if err != nil {
+			return nil, err
+		}
+		d.Manifest.Inputs = append(d.Manifest.Inputs, detector.Input{Name: filepath.Base(f.Path), SHA256: sum, Windows: f.Rows})
+	}
+	return d, nil
+}
+
+func open(paths []string) (files []*feature.File, err error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no features to train on")
+	}
+	for _, path := range paths {
+		f, err := feature.OpenFile(path)
+		if err != nil {
+			return files, err
+		}
+		files = append(files, f)
+		if f.Rows == 0 {
+			return files, fmt.Errorf("%s: no windows in it", path)
+		}
+	}
+	slices.SortStableFunc(files, func(a, b *feature.File) int {
+		return cmp.Compare(a.Provenance.Counts.FromNS, b.Provenance.Counts.FromNS)
+	})
+	for i, f := range files {
+		if w := files[0].Provenance.WidthNS; f.Provenance.WidthNS != w {
+			return files, fmt.Errorf("%s: windows of %d ns, %s has %d ns", f.Path, f.Provenance.WidthNS, files[0].Path, w)
+		}
+		for _, other := range files[:i] {
+			if filepath.Clean(f.Path) == filepath.Clean(other.Path) {
+				return files, fmt.Errorf("%s: named twice", f.Path)
+			}
+		}
+	}
+	return files, nil
+}
+
+// windows yields the windows of all files.
+func windows(ctx context.Context, files []*feature.File) iter.Seq2[arrow.Record, error] {
+	return func(yield func(arrow.Record, error) bool) {
+		for _, f := range files {
+			for rec, err := range f.Windows(ctx) {
+				if !yield(rec, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// look passes over the windows once, for the split.
+func look(ctx context.Context, files []*feature.File, byTime bool) (*survey, error) {
+	seen := &survey{lives: map[containerKey]*lifetime{}}
+	var w feature.Window
+	for rec, err := range windows(ctx, files) {
+		if err != nil {
+			return nil, err
+		}
+		view, err := feature.View(rec)
+		if err != nil {
+			return nil, err
+		}
+		for i := range view.Len() {
+			view.At(i, &w)
+			seen.add(&w, byTime)
+		}
+	}
+	return seen, nil
+}
+
+// labelIndex finds the labels of a container without trying all of them for
+// each window.
+type labelIndex struct {
+	labels []feature.Label
+	known  map[containerKey][]feature.Label
+}
+
+func newLabelIndex(labels []feature.Label) *labelIndex {
+	return &labelIndex{labels, map[containerKey][]feature.Label{}}
+}
+
+// attack reports whether a label covers the window. Not safe for concurrent use.
+func (x *labelIndex) attack(w *feature.Window) bool {
+	key := containerKey{w.ContainerName, w.ContainerID}
+	mine, ok := x.known[key]
+	if !ok {
+		for _, l := range x.labels {
+			if l.Names(w.ContainerID, w.ContainerName) {
+				mine = append(mine, l)
+			}
+		}
+		x.known[containerKey{strings.Clone(w.ContainerName), strings.Clone(w.ContainerID)}] = mine
+	}
+	for i := range mine {
+		if mine[i].Covers(w) {
+			return true
+		}
+	}
+	return false
+}
