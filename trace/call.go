@@ -13,9 +13,19 @@ import (
 // hold Calls; only a trace's sequences hold the recording machine's own numbers.
 type Call = uint16
 
+// MaxCall is the highest Call: ten bits, so that three fit a uint32.
+const MaxCall = 1<<10 - 1
+
+// UnknownCall stands for a number that no table here knows.
+const UnknownCall Call = MaxCall
+
 // Calls that x86-64 has no number for, and steps that some recorders count like
 // calls, have numbers from firstExtra on, in the order of extraCalls.
 const firstExtra = 600
+
+// Numbers from firstShared on mean the same call on every machine (Linux 5.1),
+// those that came after this table was made included.
+const firstShared = 424
 
 // extraCalls is append-only: positions are on disk in detectors and features.
 var extraCalls = []string{
@@ -33,7 +43,17 @@ var extraCalls = []string{
 	"setgroups32", "fchown32", "setresuid32", "getresuid32", "setresgid32", "getresgid32",
 	"chown32", "setuid32", "setgid32", "setfsuid32", "setfsgid32", "fcntl64", "sendfile64",
 	"statfs64", "fstatfs64", "fadvise64_64", "fstatat64", "umount", "arm_fadvise64_64",
+	"profil", "send", "recv", "pciconfig_iobase", "pciconfig_read", "pciconfig_write",
+	"arm_sync_file_range", "breakpoint", "cacheflush", "usr26", "usr32", "set_tls", "get_tls",
+	"clock_gettime64", "clock_settime64", "clock_adjtime64", "clock_getres_time64",
+	"clock_nanosleep_time64", "timer_gettime64", "timer_settime64", "timerfd_gettime64",
+	"timerfd_settime64", "utimensat_time64", "pselect6_time64", "ppoll_time64",
+	"io_pgetevents_time64", "recvmmsg_time64", "mq_timedsend_time64", "mq_timedreceive_time64",
+	"semtimedop_time64", "rt_sigtimedwait_time64", "futex_time64", "sched_rr_get_interval_time64",
 }
+
+// callAliases are names of other tables for calls that x86-64 has.
+var callAliases = map[string]string{"fstatat": "newfstatat"} // arm64
 
 var (
 	callNames   = map[Call]string{}
@@ -42,8 +62,10 @@ var (
 
 func init() {
 	for n, name := range arch.X86_64.SyscallNumbers {
-		callNames[Call(n)] = name
-		callNumbers[name] = Call(n)
+		if name != "" && n < firstExtra {
+			callNames[Call(n)] = name
+			callNumbers[name] = Call(n)
+		}
 	}
 	for i, name := range extraCalls {
 		if _, ok := callNumbers[name]; ok {
@@ -52,6 +74,11 @@ func init() {
 		callNames[Call(firstExtra+i)] = name
 		callNumbers[name] = Call(firstExtra + i)
 	}
+	for alias, name := range callAliases {
+		callNumbers[alias] = callNumbers[name]
+	}
+	callNames[UnknownCall] = "unknown"
+	callNumbers["unknown"] = UnknownCall
 }
 
 // CallName returns the name of a call, or "call_N" where it has none.
@@ -62,14 +89,14 @@ func CallName(c Call) string {
 	return fmt.Sprintf("call_%d", c)
 }
 
-// CallNumber returns the call of a name, as CallName wrote it; false when no
-// such call is known.
+// CallNumber returns the call of a name, as CallName wrote it or as another
+// machine's table has it; false when no such call is known.
 func CallNumber(name string) (Call, bool) {
 	if c, ok := callNumbers[name]; ok {
 		return c, true
 	}
 	if rest, ok := strings.CutPrefix(name, "call_"); ok {
-		if n, err := strconv.ParseUint(rest, 10, 16); err == nil {
+		if n, err := strconv.ParseUint(rest, 10, 16); err == nil && n <= MaxCall {
 			return Call(n), true
 		}
 	}
@@ -97,7 +124,8 @@ func NewCallTable(goarch string) (*CallTable, error) {
 }
 
 // Call translates one number of a sequence, CompatCall included. A number that
-// the table does not know keeps its value.
+// the table does not know is UnknownCall, or itself where it is one that all
+// machines share.
 func (t *CallTable) Call(n uint16) Call {
 	table := t.native
 	if n&CompatCall != 0 {
@@ -107,21 +135,20 @@ func (t *CallTable) Call(n uint16) Call {
 	if int(n) < len(table) {
 		return table[n]
 	}
-	return n
+	return UnknownCall
 }
 
+// translate returns the Call of each number below firstExtra. No machine here
+// has higher ones, but for those of arm's own (0xf0001 …), which do not fit a
+// sequence.
 func translate(info *arch.Info) []Call {
-	last := 0
-	for n := range info.SyscallNumbers {
-		last = max(last, n)
-	}
-	table := make([]Call, last+1)
+	table := make([]Call, firstExtra)
 	for n := range table {
-		table[n] = Call(n)
-		if name, ok := info.SyscallNumbers[n]; ok {
-			if c, ok := CallNumber(name); ok {
-				table[n] = c
-			}
+		table[n] = UnknownCall
+		if c, ok := callNumbers[info.SyscallNumbers[n]]; ok {
+			table[n] = c
+		} else if n >= firstShared {
+			table[n] = Call(n)
 		}
 	}
 	return table
