@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -43,7 +44,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 0
 	}
 	var status statusError
-	if !errors.As(err, &status) {
+	switch {
+	case errors.As(err, &status):
+	case strings.HasPrefix(err.Error(), "required flag(s)"): // cobra has no type for it
+		status = statusError{statusUsage, err}
+	default:
 		status = statusError{statusFailure, err}
 	}
 	if status.err != nil {
