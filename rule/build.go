@@ -57,7 +57,7 @@ func doubts(w *profile.Workload, opts Options) []string {
 func (s *Set) add(r Rule, items int) {
 	r.Basis = s.Basis
 	r.Basis.Items = items
-	r.Name = fmt.Sprintf("mayfly %s: %s", printable(s.Workload), r.Name)
+	r.Name = fmt.Sprintf("mayfly %s: %s", Printable(s.Workload), r.Name)
 	r.Tags = append([]string{"mayfly", "container"}, r.Tags...)
 	s.Rules = append(s.Rules, r)
 }

@@ -50,9 +50,9 @@ func shortHash(s string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// printable makes a name harmless in a rule's name: printable ASCII without
+// Printable makes a name harmless in a rule's name, and on a terminal: printable ASCII without
 // quotes, backslashes, percent signs or commas.
-func printable(s string) string {
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune("%\"'`\\,", r) {
 			return '_'

@@ -6,8 +6,9 @@ import "github.com/spf13/cobra"
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newIngestCommand(),
-		newEvaluateCommand(),
 		newTrainCommand(),
+		newEvaluateCommand(),
+		newRulesCommand(),
 		newVersionCommand(),
 	}
 }

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mayfly/detector"
+	"mayfly/feature"
+	"mayfly/profile"
+	"mayfly/rule"
+	"mayfly/trace"
+)
+
+const rulesLong = `Write what a detector learned of each workload as rules that other tools enforce:
+DIR/falco/WORKLOAD.yaml (Falco rules, bound to the image) and
+DIR/seccomp/WORKLOAD.json (an OCI and Docker seccomp profile).
+
+A workload of which too little is known gets no rules: nothing recorded, records
+lost, or hardly any windows. The reason is said and the exit status is 3 (1 when
+no rules are left at all). --force writes them all the same, with the risk inside.
+
+With --test the rules run over recorded traces before anybody deploys them: how
+often each would have fired on normal time, and which labelled attacks it would
+have caught. With --findings, what findings named as new becomes a rule too,
+where no other catches it.
+
+  mayfly rules web.mayfly -o rules/
+  mayfly rules web.mayfly -o rules/ --test monday/ --test attack/ --labels labels.csv
+  docker run --security-opt seccomp=rules/seccomp/web.json web
+
+` + exitStatuses
+
+type rulesOptions struct {
+	rule.Options
+	output, profile, findings, labels, format string
+	targets, tests                            []string
+}
+
+func newRulesCommand() *cobra.Command {
+	opts := rulesOptions{Options: rule.DefaultOptions, targets: rule.Targets(), format: "table"}
+	opts.Machine = ""
+	cmd := &cobra.Command{
+		Use:   "rules DETECTOR -o DIR",
+		Short: "Write what was learned and found as Falco rules and seccomp profiles",
+		Long:  rulesLong,
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runRules(cmd.Context(), opts, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&opts.output, "output", "o", "", "folder to write to")
+	flags.StringVar(&opts.profile, "profile", "", "read a profile (JSON) in place of a detector")
+	flags.StringVar(&opts.findings, "findings", "", "findings (JSON lines) to make rules of too")
+	flags.StringArrayVar(&opts.tests, "test", nil, "trace to test the rules over (several times for several)")
+	flags.StringVar(&opts.labels, "labels", "", "labels of the attacks in the tested traces (CSV)")
+	flags.StringSliceVar(&opts.targets, "target", opts.targets, "what to write: falco, seccomp")
+	flags.StringVar(&opts.format, "format", opts.format, "how to print the result: table or json")
+	flags.StringVar(&opts.Machine, "machine", "", "machine of the recording where the profile does not say, as Go names it (default: this one, "+runtime.GOARCH+")")
+	flags.Int64Var(&opts.MinWindows, "min-windows", opts.MinWindows, "refuse workloads with fewer windows")
+	flags.BoolVar(&opts.Force, "force", false, "write rules of workloads that would be refused")
+	return cmd
+}
+
+func runRules(ctx context.Context, opts rulesOptions, args []string, stdout, stderr io.Writer) error {
+	if err := opts.check(args); err != nil {
+		return err
+	}
+	p, err := opts.load(args)
+	if err != nil {
+		return err
+	}
+	found, err := opts.readFindings()
+	if err != nil {
+		return err
+	}
+	out := rulesResult{Files: []rule.Output{}, Refused: []string{}}
+	for i := range p.Workloads {
+		set, err := rule.Build(&p.Workloads[i], found[p.Workloads[i].Name], opts.Options)
+		if err != nil {
+			out.Refused = append(out.Refused, err.Error())
+			continue
+		}
+		out.sets = append(out.sets, set)
+	}
+	files, refusals, err := rule.Render(opts.output, out.sets, opts.targets)
+	if err != nil {
+		return err
+	}
+	for _, refusal := range refusals {
+		out.Refused = append(out.Refused, refusal.Error())
+	}
+	if out.Report, err = opts.test(ctx, out.sets); err != nil {
+		return err
+	}
+	if len(files) > 0 {
+		out.Files = files
+		if err := rule.WriteFiles(files); err != nil {
+			return err
+		}
+	}
+	if err := out.print(stdout, opts.format); err != nil {
+		return err
+	}
+	for _, refused := range out.Refused {
+		fmt.Fprintf(stderr, "mayfly: %s\n", refused)
+	}
+	switch {
+	case len(files) == 0:
+		return errors.New("rules: none were written")
+	case len(out.Refused) > 0:
+		return statusError{statusPartial, nil}
+	}
+	return nil
+}
+
+// check says what is wrong with the command line.
+func (o *rulesOptions) check(args []string) error {
+	switch {
+	case o.output == "":
+		return usageErrorf("rules: no output: name a folder with -o (see mayfly rules -h)")
+	case len(args) == 0 && o.profile == "":
+		return usageErrorf("rules: no detector (see mayfly rules -h)")
+	case len(args) > 0 && o.profile != "":
+		return usageErrorf("rules: a detector and --profile: want one of them")
+	case o.format != "table" && o.format != "json":
+		return usageErrorf("rules: --format: got %q, want table or json", o.format)
+	case o.labels != "" && len(o.tests) == 0:
+		return usageErrorf("rules: --labels without --test")
+	case len(o.targets) == 0:
+		return usageErrorf("rules: --target: want some of %s", strings.Join(rule.Targets(), ", "))
+	}
+	for i, target := range o.targets {
+		if !slices.Contains(rule.Targets(), target) {
+			return usageErrorf("rules: --target: got %q, want some of %s", target, strings.Join(rule.Targets(), ", "))
+		}
+		if slices.Contains(o.targets[:i], target) {
+			return usageErrorf("rules: --target: %s twice", target)
+		}
+	}
+	return nil
+}
+
+// load reads the profile out of the detector, or from its own file.
+func (o *rulesOptions) load(args []string) (*profile.Profile, error) {
+	if o.profile == "" {
+		d, err := detector.Load(args[0])
+		if err != nil {
+			return nil, err
+		}
+		if d.Space == nil || d.Space.Profile == nil {
+			return nil, fmt.Errorf("%s: no profile in it", args[0])
+		}
+		return d.Space.Profile, nil
+	}
+	f, err := os.Open(o.profile)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	defer f.Close()
+	p, err := profile.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.profile, err)
+	}
+	return p, nil
+}
+
+func (o *rulesOptions) readFindings() (map[string][]profile.Item, error) {
+	if o.findings == "" {
+		return nil, nil
+	}
+	f, err := os.Open(o.findings)
+	if err != nil {
+		return nil, fmt.Errorf("findings: %w", err)
+	}
+	defer f.Close()
+	return rule.ReadFindings(f, o.findings)
+}
+
+// test runs the rules over the traces; nil when there are none.
+func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set) (*rule.Report, error) {
+	if len(o.tests) == 0 {
+		return nil, nil
+	}
+	var labels []feature.Label
+	if o.labels != "" {
+		var err error
+		if labels, err = feature.OpenLabels(o.labels); err != nil {
+			return nil, err
+		}
+	}
+	var traces []*trace.Trace
+	for _, path := range o.tests {
+		t, err := trace.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, t)
+	}
+	return rule.Test(ctx, sets, traces, labels)
+}
+
+// rulesResult is what the command prints.
+type rulesResult struct {
+	Files   []rule.Output `json:"files"`
+	Refused []string      `json:"refused"`
+	Report  *rule.Report  `json:"test,omitempty"`
+	sets    []*rule.Set
+}
+
+func (r *rulesResult) print(w io.Writer, format string) error {
+	if format == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if r.Report != nil {
+		r.printTest(t)
+	} else {
+		fmt.Fprintln(t, "RULE\tTARGET\tEVIDENCE")
+		for _, s := range r.sets {
+			for _, rl := range s.Rules {
+				fmt.Fprintf(t, "%s\tfalco\t%s\n", rl.Name, rl.Basis)
+			}
+			if s.Calls != nil {
+				fmt.Fprintf(t, "mayfly %s: seccomp profile\tseccomp\t%d calls recorded, %d added for the runtime\n", rule.Printable(s.Workload), len(s.Calls.Recorded), len(s.Calls.Added))
+			}
+		}
+	}
+	fmt.Fprintln(t)
+	for _, f := range r.Files {
+		fmt.Fprintf(t, "wrote\t%s\t%d bytes\n", f.Path, f.Bytes)
+	}
+	return t.Flush()
+}
+
+// printTest prints how the rules did, then the attacks.
+func (r *rulesResult) printTest(w io.Writer) {
+	fmt.Fprintln(w, "RULE\tTARGET\tEVIDENCE\tFIRES/CONTAINER-HOUR, NORMAL\tATTACKS CAUGHT")
+	for _, res := range r.Report.Rules {
+		target, name := "falco", res.Rule
+		if res.Kind == rule.Calls {
+			target, name = "seccomp", "mayfly "+rule.Printable(res.Workload)+": "+res.Rule
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.3g (%d in %.3g h)\t%s\n", name, target, res.Basis, res.PerHour, res.Normal,
+			res.NormalHours, rule.Printable(strings.Join(res.Attacks, " ")))
+	}
+	if len(r.Report.Attacks) > 0 {
+		fmt.Fprintln(w, "\nATTACK\tCAUGHT\tAFTER\tBY")
+	}
+	for _, a := range r.Report.Attacks {
+		caught, after := "no", "-"
+		switch {
+		case a.Caught:
+			caught, after = "yes", time.Duration(a.AfterNS).Round(time.Millisecond).String()
+		case !a.Recorded:
+			caught = "not recorded, or no rules"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", rule.Printable(a.Attack), caught, after, strings.Join(a.Rules, " "))
+	}
+}
