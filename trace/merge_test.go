@@ -1,0 +1,195 @@
+package trace
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mergeKey is what a test keeps of a row of a Merge.
+type mergeKey struct {
+	time    int64
+	host    string
+	table   Table
+	file    string
+	fileRow int64
+	text    string // something of the row itself
+}
+
+func mergeAll(t *testing.T, traces ...*Trace) []mergeKey {
+	t.Helper()
+	var keys []mergeKey
+	for row, err := range Merge(context.Background(), traces...) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := mergeKey{row.TimeNS, row.File.Meta.Host, row.File.Table, row.File.Rel, row.FileRow, ""}
+		if row.Event != nil {
+			k.text = fmt.Sprint(row.Event.TimeNS(row.Index), row.Event.Path(row.Index), row.Event.Argv(row.Index))
+		} else {
+			k.text = fmt.Sprint(row.Sequence.TimeNS(row.Index), row.Sequence.Calls(row.Index))
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func TestMergeOrdersAllRows(t *testing.T) {
+	dir := t.TempDir()
+	events, sequences := sampleEvents(20_000, 3), sampleSequences(3000, 3)
+	for h, host := range []string{"b", "a"} {
+		w, err := NewWriter(dir, testMeta(host), DefaultWriterOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 4 { // four files each, one after the other in time
+			e, s := events[i*5000:(i+1)*5000], sequences[i*750:(i+1)*750]
+			if h == 1 && i == 2 {
+				continue
+			}
+			for _, err := range []error{w.Events(e), w.Sequences(s), w.Seal(i == 3)} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := mergeAll(t, tr)
+	if want := 7*5000 + 7*750; len(got) != want {
+		t.Fatalf("got %d rows, want %d", len(got), want)
+	}
+	order := func(a, b mergeKey) int {
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.host, b.host), cmp.Compare(a.table, b.table),
+			cmp.Compare(a.file, b.file), cmp.Compare(a.fileRow, b.fileRow))
+	}
+	want := slices.SortedFunc(slices.Values(got), order)
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("row %d: got %v, want %v", i, got[i], want[i])
+		}
+	}
+	seen := map[mergeKey]bool{}
+	for _, k := range got {
+		if seen[k] {
+			t.Fatalf("%v came twice", k)
+		}
+		seen[k] = true
+		if !strings.HasPrefix(k.text, fmt.Sprint(k.time)) {
+			t.Fatalf("row %v: time does not belong to the row", k)
+		}
+	}
+}
+
+func TestMergeTies(t *testing.T) {
+	dir := t.TempDir()
+	for _, host := range []string{"b", "a"} {
+		w, _ := NewWriter(dir, testMeta(host), DefaultWriterOptions())
+		rows := []Event{{TimeNS: 7, Path: "1"}, {TimeNS: 5, Path: "2"}, {TimeNS: 5, Path: "3"}}
+		for _, err := range []error{w.Events(rows), w.Sequences([]Sequence{{TimeNS: 5, Calls: []uint16{1}}}), w.Seal(false),
+			w.Events([]Event{{TimeNS: 5, Path: "4"}}), w.Close()} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, k := range mergeAll(t, tr) {
+		got = append(got, k.host+" "+k.text)
+	}
+	check(t, "rows", got, []string{
+		"a 52[]", "a 53[]", "a 54[]", "a 5 [1]", "b 52[]", "b 53[]", "b 54[]", "b 5 [1]", "a 71[]", "b 71[]"})
+}
+
+func TestMergeStops(t *testing.T) {
+	dir := t.TempDir()
+	writeTrace(t, dir, "a", sampleEvents(100, 1), sampleSequences(100, 1))
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for range Merge(context.Background(), tr) {
+		if n++; n == 3 {
+			break
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, err := range Merge(ctx, tr) {
+		if err == nil {
+			t.Fatal("got a row after the context's end")
+		}
+	}
+	for _, err := range MergeFiles(context.Background(), []File{{Path: "x", Table: Losses, Rows: 1}}) {
+		if err == nil || !strings.Contains(err.Error(), "x: want events or sequences, got losses") {
+			t.Fatalf("got %v", err)
+		}
+	}
+}
+
+func TestMergeAllocatesByRecordOnly(t *testing.T) {
+	dir := t.TempDir()
+	writeTrace(t, dir, "a", sampleEvents(50_000, 1), nil)
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocs := testing.AllocsPerRun(1, func() {
+		for _, err := range Merge(context.Background(), tr) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if allocs > 50_000/5 {
+		t.Errorf("got %.0f allocations for 50000 rows: want less than one in five rows", allocs)
+	}
+}
+
+func TestContainersMergesFacts(t *testing.T) {
+	dir := t.TempDir()
+	w, err := NewWriter(dir, testMeta("a"), DefaultWriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		w.Containers([]Container{
+			{TimeNS: 30, ContainerID: "x", Name: "new", FinishedNS: ptr(int64(3))},
+			{TimeNS: 10, ContainerID: "x", CgroupID: 7, Name: "old", Labels: []string{"a=b"}, Privileged: ptr(false)},
+		}),
+		w.Seal(false),
+		w.Containers([]Container{{TimeNS: 20, ContainerID: "x", Name: "middle", Image: "i:1"}, {TimeNS: 1, ContainerID: "y"}}),
+		w.Close(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := tr.Containers(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, "containers", got, map[string]Container{
+		"x": {TimeNS: 30, ContainerID: "x", CgroupID: 7, Name: "new", Image: "i:1", Labels: []string{"a=b"},
+			Privileged: ptr(false), FinishedNS: ptr(int64(3))},
+		"y": {TimeNS: 1, ContainerID: "y"},
+	})
+}
