@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 
@@ -56,6 +57,7 @@ type scoring struct {
 	peaks   []peak // beside labels
 	index   map[Container]int32
 	named   [][]int // labels that name a container, beside out.Containers
+	lastNS  []int64 // end of the last window, likewise
 	out     *Windows
 }
 
@@ -76,6 +78,11 @@ func (s *scoring) add(rec arrow.Record) error {
 	for i := range scored.Windows.Len() {
 		scored.Windows.At(i, &w)
 		row := Scored{Container: s.container(&w), StartNS: w.StartNS, WidthNS: w.WidthNS, Score: float64(scored.Scores[i])}
+		if row.StartNS < s.lastNS[row.Container] {
+			return fmt.Errorf("container %.64q: a window at %s UTC comes after one that ends at %s: windows want to be in time order, each once",
+				w.ContainerID, clock(row.StartNS), clock(s.lastNS[row.Container]))
+		}
+		s.lastNS[row.Container] = row.EndNS()
 		row.Trained = s.wasLearned(&w)
 		s.out.Rows = append(s.out.Rows, row)
 		for _, l := range s.named[row.Container] {
@@ -102,6 +109,7 @@ func (s *scoring) container(w *feature.Window) int32 {
 		c = int32(len(s.out.Containers))
 		s.index[key] = c
 		s.out.Containers = append(s.out.Containers, key)
+		s.lastNS = append(s.lastNS, math.MinInt64)
 		s.named = append(s.named, assign(s.out.Containers[c:], s.labels)...)
 	}
 	return c

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"mayfly/datasets/dockercve"
+	"mayfly/detector"
+	"mayfly/evaluate"
+)
+
+const evaluateLong = `Evaluate a detector on windows: AUROC and AUPRC with intervals, detection rate at
+fixed false-positive rates, alarms per container-hour on normal windows, and for
+each labelled attack whether it was found and how fast.
+
+Labels are a CSV file: container,from,to,attack with RFC 3339 times; container is
+an id (12 digits or more) or a name. A window counts as attack when it shares any
+time with a label of its container. Windows in the minute after a label
+(--aftermath) count as neither: what the attacker started may still run. Without
+labels every window is taken as normal, and only alarm rates come out. Windows
+that the detector learned from are found by container and time, left out of every
+figure, and counted.
+
+--protocol docker-cve measures on a public dataset instead, as its authors did:
+one detector per CVE, trained on its train segments only, the threshold from
+those alone (--fpr or --alarms-per-container-day).
+
+  mayfly evaluate web.mayfly features.parquet --labels labels.csv -o report/
+  mayfly evaluate --protocol docker-cve --data docker-cve/ --fpr 0.01
+
+` + exitStatuses
+
+// evaluateOptions are the flags of evaluate.
+type evaluateOptions struct {
+	labels, output, json, report string
+	format                       string
+	aftermath                    time.Duration
+	resamples                    int
+	seed                         uint64
+	threads                      int
+
+	protocol, data string
+	fpr, alarms    float64
+}
+
+func newEvaluateCommand() *cobra.Command {
+	defaults := evaluate.DefaultMeasureOptions()
+	var o evaluateOptions
+	cmd := &cobra.Command{
+		Use:   "evaluate DETECTOR FEATURES... [--labels FILE] | evaluate --protocol docker-cve --data DIR",
+		Short: "Measure a detector against labels",
+		Long:  evaluateLong,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.protocol != "" && len(args) > 0:
+				return fmt.Errorf("--protocol trains its own detectors: want no arguments, got %d", len(args))
+			case o.protocol == "" && len(args) < 2:
+				return fmt.Errorf("want a detector and a FEATURES file, got %d argument(s)", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.check(cmd); err != nil {
+				return err
+			}
+			if o.protocol != "" {
+				return o.runProtocol(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			return o.run(cmd.Context(), args[0], args[1:], cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.labels, "labels", "", "file of labelled attacks (container,from,to,attack)")
+	f.StringVarP(&o.output, "output", "o", "", "folder for report.json and report.html")
+	f.StringVar(&o.json, "json", "", "file for the report as JSON")
+	f.StringVar(&o.report, "report", "", "file for the report as one HTML page")
+	f.StringVar(&o.format, "format", "table", "what is printed: table or json")
+	f.DurationVar(&o.aftermath, "aftermath", defaults.Aftermath, "time after a label that counts as neither normal nor attack")
+	f.IntVar(&o.resamples, "resamples", defaults.Bootstrap.Resamples, "samples drawn for the intervals")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the intervals, and of training with --protocol")
+	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads; the result is the same at any number")
+	f.StringVar(&o.protocol, "protocol", "", "measure by a dataset's protocol: docker-cve")
+	f.StringVar(&o.data, "data", "", "folder of the dataset")
+	f.Float64Var(&o.fpr, "fpr", 0, "with --protocol: false-positive rate to spend, fixed on training windows (default 0.01)")
+	f.Float64Var(&o.alarms, "alarms-per-container-day", 0, "with --protocol: the same, as alarms per container and day")
+	return cmd
+}
+
+func (o *evaluateOptions) check(cmd *cobra.Command) error {
+	switch {
+	case o.format != "table" && o.format != "json":
+		return usageErrorf("--format: want table or json, got %q", o.format)
+	case o.aftermath < 0:
+		return usageErrorf("--aftermath: want no less than 0, got %v", o.aftermath)
+	case o.resamples < 0 || o.resamples > 1_000_000:
+		return usageErrorf("--resamples: want 0 to 1000000, got %d", o.resamples)
+	case o.threads < 1:
+		return usageErrorf("--threads: want at least 1, got %d", o.threads)
+	}
+	if o.protocol == "" {
+		for _, flag := range []string{"data", "fpr", "alarms-per-container-day"} {
+			if cmd.Flags().Changed(flag) {
+				return usageErrorf("--%s belongs to --protocol", flag)
+			}
+		}
+		return nil
+	}
+	switch {
+	case o.protocol != "docker-cve":
+		return usageErrorf("--protocol: want docker-cve, got %q", o.protocol)
+	case o.data == "":
+		return usageErrorf("--protocol docker-cve: want --data, the folder of the dataset")
+	case cmd.Flags().Changed("fpr") && cmd.Flags().Changed("alarms-per-container-day"):
+		return usageErrorf("want either --fpr or --alarms-per-container-day")
+	case cmd.Flags().Changed("fpr") && !(o.fpr > 0 && o.fpr < 1):
+		return usageErrorf("--fpr: want more than 0 and less than 1, got %g", o.fpr)
+	case cmd.Flags().Changed("alarms-per-container-day") && !(o.alarms > 0):
+		return usageErrorf("--alarms-per-container-day: want more than 0, got %g", o.alarms)
+	}
+	for _, flag := range []string{"labels", "report", "output", "aftermath"} {
+		if cmd.Flags().Changed(flag) {
+			return usageErrorf("--%s does not go with --protocol", flag)
+		}
+	}
+	return nil
+}
+
+// run measures a detector on FEATURES files.
+func (o *evaluateOptions) run(ctx context.Context, detectorPath string, features []string, stdout io.Writer) error {
+	opts := evaluate.DefaultOptions()
+	opts.Labels, opts.Threads, opts.Version = o.labels, o.threads, version()
+	opts.Measure.Aftermath = o.aftermath
+	opts.Measure.Bootstrap.Resamples, opts.Measure.Bootstrap.Seed = o.resamples, o.seed
+	r, err := evaluate.Run(ctx, detectorPath, features, opts)
+	if err != nil {
+		return err
+	}
+	outputs := []output{{o.json, r.WriteJSON}, {o.report, r.WriteHTML}}
+	if o.output != "" {
+		if err := os.MkdirAll(o.output, 0o755); err != nil {
+			return err
+		}
+		outputs = append(outputs, output{filepath.Join(o.output, "report.json"), r.WriteJSON},
+			output{filepath.Join(o.output, "report.html"), r.WriteHTML})
+	}
+	if err := writeOutputs(outputs); err != nil {
+		return err
+	}
+	if o.format == "json" {
+		return r.WriteJSON(stdout)
+	}
+	return r.WriteTable(stdout)
+}
+
+// runProtocol measures by the protocol of docker-cve.
+func (o *evaluateOptions) runProtocol(ctx context.Context, stdout, stderr io.Writer) error {
+	set, err := dockercve.Open(o.data)
+	if err != nil {
+		return err
+	}
+	opts := evaluate.DockerCVEOptions{Detector: detector.DefaultOptions(), Threads: o.threads, Bootstrap: evaluate.DefaultBootstrapOptions()}
+	opts.Detector.Seed, opts.Detector.Version = o.seed, version()
+	opts.Bootstrap.Seed, opts.Bootstrap.Resamples = o.seed, o.resamples
+	switch {
+	case o.alarms > 0:
+		opts.Detector.Budget = detector.Budget{AlarmsPerContainerDay: o.alarms}
+	case o.fpr > 0:
+		opts.Detector.Budget = detector.Budget{FalsePositiveRate: o.fpr}
+	default:
+		opts.Detector.Budget = detector.Budget{FalsePositiveRate: 0.01}
+	}
+	if f, ok := stderr.(*os.File); ok && isTerminal(f) {
+		var mu sync.Mutex
+		opts.Progress = func(done, total int) {
+			mu.Lock()
+			defer mu.Unlock()
+			end := ""
+			if done == total {
+				end = "\n"
+			}
+			fmt.Fprintf(stderr, "\rmayfly: %d of %d CVEs%s", done, total, end)
+		}
+	}
+	r, err := evaluate.DockerCVE(ctx, set, opts)
+	if err != nil {
+		return err
+	}
+	if err := writeOutputs([]output{{o.json, r.WriteJSON}}); err != nil {
+		return err
+	}
+	if o.format == "json" {
+		return r.WriteJSON(stdout)
+	}
+	return r.WriteTable(stdout)
+}
+
+// output is a file to write; none where the path is empty.
+type output struct {
+	path  string
+	write func(io.Writer) error
+}
+
+// writeOutputs makes every file's content before it writes the first.
+func writeOutputs(outputs []output) error {
+	contents := make([]bytes.Buffer, len(outputs))
+	for i, out := range outputs {
+		if out.path == "" {
+			continue
+		}
+		if err := out.write(&contents[i]); err != nil {
+			return fmt.Errorf("%s: %w", out.path, err)
+		}
+	}
+	for i, out := range outputs {
+		if out.path == "" {
+			continue
+		}
+		if err := renameio.WriteFile(out.path, contents[i].Bytes(), 0o644); err != nil {
+			return fmt.Errorf("%s: %w", out.path, err)
+		}
+	}
+	return nil
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
