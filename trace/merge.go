@@ -217,7 +217,7 @@ func (s *mergeSource) load(ctx context.Context) (bool, error) {
 	}
 	if err != nil {
 		rec.Release()
-		return false, fmt.Errorf("%s: %w", s.file.Path, err)
+		return false, &FileError{s.file.Path, err}
 	}
 	return true, s.sort()
 }

@@ -36,11 +36,31 @@ type File struct {
 }
 
 // Open reads the footers of a trace: of a directory's files, or of one Parquet
-// file. The first bad file ends it with an error that names file and cause. What
+// file. The first bad file ends it with a *FileError; OpenSound goes on. What
 // begins with a dot or ends in ".tmp" is not complete and is passed over; so is
 // what lies beside the tables' folders. A directory without one file of a table
 // is not a trace.
 func Open(path string) (*Trace, error) {
+	return open(path, func(err error) error { return err })
+}
+
+// OpenSound is Open for whoever would rather go on without the bad files of a
+// directory: their errors are returned, a *FileError each, beside the trace of
+// the others.
+func OpenSound(path string) (t *Trace, bad []error, err error) {
+	t, err = open(path, func(err error) error {
+		var file *FileError
+		if !errors.As(err, &file) || file.Path == path {
+			return err
+		}
+		bad = append(bad, err)
+		return nil
+	})
+	return t, bad, err
+}
+
+// open is Open; failed says whether the error of a file ends it.
+func open(path string, failed func(error) error) (*Trace, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -48,12 +68,12 @@ func Open(path string) (*Trace, error) {
 	t := &Trace{path: path, files: map[Table][]File{}}
 	if !info.IsDir() {
 		if err := t.add(path, filepath.Base(path), ""); err != nil {
-			return nil, err
+			return nil, failed(err)
 		}
 		return t, nil
 	}
 	for _, table := range Tables() {
-		if err := t.addFolder(table); err != nil {
+		if err := t.addFolder(table, failed); err != nil {
 			return nil, err
 		}
 	}
@@ -71,7 +91,7 @@ func compareFiles(a, b File) int {
 		cmp.Compare(a.Rel, b.Rel), cmp.Compare(a.Path, b.Path))
 }
 
-func (t *Trace) addFolder(table Table) error {
+func (t *Trace) addFolder(table Table, failed func(error) error) error {
 	root := filepath.Join(t.path, string(table))
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if path == root && errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +113,10 @@ func (t *Trace) addFolder(table Table) error {
 		if err != nil {
 			return err
 		}
-		return t.add(path, filepath.ToSlash(rel), table)
+		if err := t.add(path, filepath.ToSlash(rel), table); err != nil {
+			return failed(err)
+		}
+		return nil
 	})
 }
 
@@ -105,7 +128,7 @@ func (t *Trace) add(path, rel string, want Table) error {
 	}
 	defer f.Close()
 	if want != "" && f.table != want {
-		return fmt.Errorf("%s: a file of table %s in the folder of %s", path, f.table, want)
+		return &FileError{path, fmt.Errorf("a file of table %s in the folder of %s", f.table, want)}
 	}
 	t.files[f.table] = append(t.files[f.table], File{
 		Path: path, Rel: rel, Table: f.table, Meta: f.meta, Rows: f.NumRows(), Bytes: f.parquet.Size(),
@@ -219,7 +242,7 @@ func openCursor(file File, batchRows int) (*parquetCursor, error) {
 	}
 	if f.table != file.Table || f.meta != file.Meta || f.NumRows() != file.Rows {
 		f.Close()
-		return nil, fmt.Errorf("%s: has changed since the trace was opened", file.Path)
+		return nil, &FileError{file.Path, errors.New("has changed since the trace was opened")}
 	}
 	c, err := f.cursor(batchRows)
 	if err != nil {

@@ -44,9 +44,9 @@ func openParquetFunc(path string, limits Limits, want func(map[string]string) (*
 		f.Close()
 		var in *os.PathError
 		if errors.As(err, &in) && in.Path == path {
-			return nil, err
+			err = in.Err
 		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, &FileError{path, err}
 	}
 	return f, nil
 }
@@ -265,7 +265,7 @@ func (c *parquetCursor) next(ctx context.Context) (rec arrow.Record, err error) 
 	}
 	defer func() {
 		if err != nil && !errors.Is(err, io.EOF) {
-			err = fmt.Errorf("%s: row group %d: column %q: %w", c.f.path, c.group, c.at, err)
+			err = &FileError{c.f.path, fmt.Errorf("row group %d: column %q: %w", c.group, c.at, err)}
 		}
 	}()
 	defer recovered(&err)
