@@ -9,6 +9,7 @@ func commands() []*cobra.Command {
 		newTrainCommand(),
 		newEvaluateCommand(),
 		newRulesCommand(),
+		newReplayCommand(),
 		newVersionCommand(),
 	}
 }

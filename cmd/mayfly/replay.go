@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+
+	"mayfly/detector"
+	"mayfly/replay"
+	"mayfly/trace"
+
+	"github.com/spf13/cobra"
+)
+
+const replayLong = `Replay scores traces with a detector and writes a finding, one JSON line in the
+shape of Falco's alerts, for each window above the threshold: what, where, when,
+the features that carried it with what was usual, and the event rows behind it.
+
+With --state the same command can run from cron: each window is scored once, as
+soon as the files that hold it are sealed. Without it everything is scored.
+
+A damaged file is left out, named, and tried again the next time; the exit status
+is 3 then.
+
+  mayfly replay web.mayfly trace/ -o findings.jsonl
+  mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --exit-code 10
+
+Exit status: 0 fine, 1 failure, 2 wrong use, 3 partial (some inputs were rejected),
+and the one of --exit-code when there are findings.`
+
+type replayOptions struct {
+	replay.Options
+	exitCode int
+}
+
+func newReplayCommand() *cobra.Command {
+	var opts replayOptions
+	cmd := &cobra.Command{
+		Use:   "replay DETECTOR TRACE...",
+		Short: "Score traces with a detector, into findings",
+		Long:  replayLong,
+		Args:  cobra.MinimumNArgs(2),
+		RunE:  func(cmd *cobra.Command, args []string) error { return runReplay(cmd, args, opts) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&opts.OutputPath, "output", "o", "", "findings `file`; stdout when not given")
+	flags.StringVar(&opts.StatePath, "state", "", "`file` that remembers what has been scored")
+	flags.IntVar(&opts.exitCode, "exit-code", 0, "exit `status` when there are findings")
+	flags.IntVar(&opts.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
+	return cmd
+}
+
+func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
+	if opts.exitCode < 0 || opts.exitCode > 125 {
+		return usageErrorf("replay: --exit-code: want 0 to 125, got %d", opts.exitCode)
+	}
+	d, err := detector.Load(args[0])
+	if err != nil {
+		return err
+	}
+	var traces []*trace.Trace
+	var rejected []error
+	for _, path := range args[1:] {
+		t, bad, err := trace.OpenSound(path)
+		if err != nil {
+			if len(args) == 2 {
+				return err
+			}
+			bad = append(bad, err)
+		} else {
+			traces = append(traces, t)
+		}
+		rejected = append(rejected, bad...)
+	}
+	opts.Output = cmd.OutOrStdout()
+	report, err := replay.Run(cmd.Context(), d, traces, opts.Options)
+	if err != nil {
+		return err
+	}
+	rejected = append(rejected, report.Rejected...)
+	w := cmd.ErrOrStderr()
+	for _, err := range rejected {
+		fmt.Fprintf(w, "mayfly: left out: %v\n", err)
+	}
+	fmt.Fprintf(w, "mayfly: %d windows of %d containers scored in %d files (%d files scored before, %d windows wait): %d findings\n",
+		report.Windows, report.Containers, report.Files, report.Before, report.Waiting, report.Findings)
+	if report.Lost > 0 || report.LateRows > 0 {
+		fmt.Fprintf(w, "mayfly: %d records were lost and %d rows came too late: what they did was not scored\n", report.Lost, report.LateRows)
+	}
+	switch {
+	case len(rejected) > 0:
+		return statusError{statusPartial, nil}
+	case report.Findings > 0 && opts.exitCode != 0:
+		return statusError{opts.exitCode, nil}
+	}
+	return nil
+}

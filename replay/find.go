@@ -1,0 +1,111 @@
+package replay
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"mayfly/detector"
+	"mayfly/feature"
+)
+
+// find notes that window i is a finding, with what is strange about it.
+func (p *pass) find(scored *detector.Scored, i int, w *feature.Window) error {
+	reasons, err := scored.Reasons(i, p.opts.MaxReasons)
+	if err != nil {
+		return err
+	}
+	key := containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}
+	what := p.d.Space.Describe(w, math.MaxInt)
+	detail := detector.Detail{
+		ID:          detector.FindingID(p.sum, key.host, key.id, w.StartNS),
+		ContainerID: key.id, Workload: strings.Clone(w.Workload),
+		FromNS: w.StartNS, ToNS: w.EndNS(),
+		Score: float64(scored.Scores[i]), Threshold: p.d.Manifest.Threshold, Detector: p.sum,
+		Features: reasons, New: []string{}, Calls: []detector.Reason{}, Evidence: []detector.Evidence{},
+		Lost: int64(w.Counters[feature.NLost]),
+	}
+	if detail.Features == nil {
+		detail.Features = []detector.Reason{}
+	}
+	fresh := map[string]bool{}
+	for _, item := range what.Items {
+		fresh[item.Item.String()] = true
+		detail.New = append(detail.New, item.Item.String())
+	}
+	for _, c := range what.Calls[:min(p.opts.MaxReasons, len(what.Calls))] {
+		detail.Calls = append(detail.Calls, detector.Reason{Name: c.Name, Seen: c.Seen, Low: c.Low, High: c.High})
+	}
+	f := p.falco(w, &detail, what)
+	p.pending = append(p.pending, &pendingFinding{f, key, fresh})
+	return nil
+}
+
+// falco gives a finding the shape of one of Falco's alerts.
+func (p *pass) falco(w *feature.Window, detail *detector.Detail, what *feature.Description) detector.Finding {
+	facts := p.recording.Containers[detail.ContainerID]
+	name := strings.Clone(w.ContainerName)
+	if name == "" {
+		name = detector.ShortID(detail.ContainerID)
+	}
+	return detector.Finding{
+		Time:     time.Unix(0, w.StartNS).UTC().Format(time.RFC3339Nano),
+		Rule:     "mayfly " + p.d.Manifest.Engine + " forest",
+		Priority: priority(detail),
+		Output:   headline(name, detail, what),
+		OutputFields: map[string]any{
+			"container.id":               detector.ShortID(detail.ContainerID),
+			"container.name":             facts.Name,
+			"container.image":            facts.Image,
+			"container.image.repository": detail.Workload,
+			"container.image.digest":     facts.ImageDigest,
+			"k8s.ns.name":                facts.PodNamespace,
+			"k8s.pod.name":               facts.Pod,
+			"evt.time":                   w.StartNS,
+			"mayfly.score":               detail.Score,
+		},
+		Tags:     []string{"container", "mayfly"},
+		Source:   "mayfly",
+		Hostname: strings.Clone(w.Host),
+		Mayfly:   *detail,
+	}
+}
+
+// priority is Critical where something was done that the workload was never seen
+// doing and that changes who runs there, Warning elsewhere.
+func priority(detail *detector.Detail) string {
+	for _, item := range detail.New {
+		kind, _, _ := strings.Cut(item, " ")
+		if slices.Contains([]string{"exec", "write-exec", "priv", "cap"}, kind) {
+			return "Critical"
+		}
+	}
+	return "Warning"
+}
+
+// headline is a finding in one line: what was never seen, then what was too much.
+func headline(container string, detail *detector.Detail, what *feature.Description) string {
+	var facts []string
+	for _, item := range what.Items[:min(3, len(what.Items))] {
+		facts = append(facts, item.Item.Kind+" "+plain(item.Item.Value)+" never seen")
+	}
+	if more := len(what.Items) - 3; more > 0 {
+		facts = append(facts, fmt.Sprintf("%d more things never seen", more))
+	}
+	for _, c := range what.Calls[:min(2, len(what.Calls))] {
+		if c.New {
+			facts = append(facts, fmt.Sprintf("%g %s, never seen", c.Seen, c.Name))
+		} else {
+			facts = append(facts, fmt.Sprintf("%g %s, usual %g to %g", c.Seen, c.Name, round(c.Low), round(c.High)))
+		}
+	}
+	if len(facts) == 0 {
+		facts = append(facts, "an unusual mix of usual things")
+	}
+	return fmt.Sprintf("%s (%s): %s (score %.3f above %.3f)",
+		plain(container), plain(detail.Workload), strings.Join(facts, "; "), detail.Score, detail.Threshold)
+}
+
+func round(v float64) float64 { return math.Round(v) }
