@@ -34,7 +34,8 @@ type Estimate struct {
 }
 
 // Intervals are the percentile intervals of a Summary's figures, each nil where
-// fewer than two clusters or too few samples with both classes leave none.
+// fewer than two clusters of either class or too few samples with both leave
+// none.
 type Intervals struct {
 	AUROC, AUPRC *[2]float64
 	Recalls      []*[2]float64 // at each false-positive rate asked for
@@ -47,7 +48,7 @@ type Intervals struct {
 // class are left out; with too few left there is no interval.
 func (r *Ranking) Bootstrap(fprs []float64, opts BootstrapOptions) Intervals {
 	out := Intervals{Recalls: make([]*[2]float64, len(fprs))}
-	if r.clusters < 2 || opts.Resamples < 1 {
+	if attacked, normal := r.spread(); min(attacked, normal) < 2 || opts.Resamples < 1 {
 		return out
 	}
 	samples := make([]Summary, opts.Resamples)
@@ -80,6 +81,22 @@ func (r *Ranking) Bootstrap(fprs []float64, opts BootstrapOptions) Intervals {
 		out.Recalls[i] = figure(func(s Summary) float64 { return s.Rates[i].Recall })
 	}
 	return out
+}
+
+// spread counts the clusters with attack windows, and those with normal ones.
+func (r *Ranking) spread() (attacked, normal int) {
+	has := [2][]bool{make([]bool, r.clusters), make([]bool, r.clusters)}
+	for i, c := range r.cluster {
+		if r.attack[i] && !has[0][c] {
+			has[0][c] = true
+			attacked++
+		}
+		if !r.attack[i] && !has[1][c] {
+			has[1][c] = true
+			normal++
+		}
+	}
+	return attacked, normal
 }
 
 // draw sets weights to how often each cluster comes up in as many draws with

@@ -223,7 +223,7 @@ func (r *Report) note(labels []feature.Label) {
 		note("%d labelled attack(s) have no window in the input and count as missed", absent)
 	}
 	if r.AUROC != nil && r.AUROC.Low == nil {
-		note("no intervals: they need windows of both classes in at least two containers")
+		note("no intervals for what ranks: they need attack windows, and normal ones, in at least two containers each")
 	}
 	if n := r.Windows.Normal; n > 0 && r.AUROC != nil {
 		if finest := slices.Min(append([]float64{1}, rates(r.DetectionRates)...)); finest*float64(n) < 1 {
