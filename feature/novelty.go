@@ -83,8 +83,7 @@ func (m *measure) seenItem(item profile.Item, text string) bool {
 }
 
 // novelty counts what is new, and the mean surprise of the window's transitions
-// in bits: -log2 P(c | a, b) with P learned from trigrams, smoothed so that what
-// was never seen costs what one occurrence in pairs+1 would.
+// in bits: -log2 P(c | a, b), with P learned from trigrams and smoothed.
 func (m *measure) novelty(w *Window) (n [numNovel]uint64, surprise float64) {
 	for i, c := range w.Calls {
 		if m.callModel(c) == nil {
@@ -100,8 +99,7 @@ func (m *measure) novelty(w *Window) (n [numNovel]uint64, surprise float64) {
 			n[newTrigrams]++
 			n[newTrigramCount] += uint64(w.TrigramCounts[i])
 		}
-		pairs := float64(m.model.pairs[t>>callBits])
-		surprise += count * math.Log2((pairs+1+surpriseFloor)/(float64(seen)+surpriseFloor))
+		surprise += count * m.bits(t, seen)
 		total += count
 	}
 	if total > 0 {
@@ -119,4 +117,15 @@ func (m *measure) novelty(w *Window) (n [numNovel]uint64, surprise float64) {
 	return n, surprise
 }
 
-const surpriseFloor = 0.5
+// bits is the surprise of one transition that training saw seen times.
+func (m *measure) bits(t uint32, seen uint64) float64 {
+	const (
+		smooth  = 0.5 // added to what was seen
+		unknown = 10  // bits of a call after two calls that never came together
+	)
+	pairs := float64(m.model.pairs[t>>callBits])
+	if pairs == 0 {
+		return unknown
+	}
+	return math.Log2((pairs + 1 + smooth) / (float64(seen) + smooth))
+}
