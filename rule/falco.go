@@ -111,13 +111,15 @@ func (f *falcoFile) rule(r *Rule) {
 const falcoContext = " evt_type=%evt.type exepath=%proc.exepath parent=%proc.pname command=%proc.cmdline user=%user.name " +
 	"container_id=%container.id container_name=%container.name image=%container.image.repository"
 
+// text is a string on one line. It must be UTF-8, which items are.
 func text(s string) *yaml.Node {
 	n := &yaml.Node{}
 	n.SetString(s)
-	// SetString takes literal blocks for newlines and binary for what is not UTF-8;
-	// everything here is one line of UTF-8. Quoted when YAML would read it otherwise.
-	if strings.ContainsAny(s, "\n\r\t") || strings.HasPrefix(s, `"`) {
-		n.Style = yaml.DoubleQuotedStyle
+	switch {
+	case strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }):
+		n.Style = yaml.DoubleQuotedStyle // escapes what is not printable
+	case strings.HasPrefix(s, `"`):
+		n.Style = yaml.SingleQuotedStyle
 	}
 	return n
 }

@@ -6,21 +6,27 @@ import (
 	"strings"
 )
 
+// maxQuoted is the longest value of a comparison that libsinsp compiles, in bytes
+// ("filter parameter too long", seen with 0.29.3 from 256 bytes on).
+const maxQuoted = 255
+
 // quote writes a value as a string of Falco's condition language, with the
 // escapes that libsinsp's parser undoes (userspace/libsinsp/filter/parser.cpp,
-// unescape_str). It returns false for values that no quoting makes safe: Falco
+// unescape_str). It returns false for values that no quoting makes safe: the
+// parser takes a quote behind any backslash for part of the string, an escaped
+// backslash too, so that no string can end in one; and Falco
 // replaces the name of a list wherever it stands between two delimiters in the
 // text of a condition (rule_loader_compiler.cpp, resolve_list), inside quotes
 // too, and other rule files may have lists of any name.
 func quote(value string) (string, bool) {
-	if spliceable(value) || strings.ContainsRune(value, 0) {
+	if len(value) > maxQuoted || spliceable(value) || strings.ContainsRune(value, 0) || strings.HasSuffix(value, `\`) {
 		return "", false
 	}
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range value {
 		switch r {
-		case '"', '\\':
+		case '"', '\'', '\\': // either quote ends a string, whichever began it
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case '\n':

@@ -1,0 +1,245 @@
+package rule
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mayfly/profile"
+	"mayfly/trace"
+)
+
+var update = flag.Bool("update", false, "rewrite the goldens in testdata")
+
+// webItems is what a small web server does.
+var webItems = strings.Split(`accept inet
+call accept4
+call brk
+call clone
+call close
+call epoll_wait
+call execve
+call exit_group
+call openat
+call read
+call sendfile
+call write
+connect inet:10.0.0.5:5432
+connect inet:10.0.0.6:5432
+connect inet6:[fd00::5]:5432
+connect unix:/run/log.sock
+connect inet:10.0.0.2:0
+exec /usr/sbin/nginx
+exec /usr/bin/dash
+listen inet:0.0.0.0:80
+listen inet6:[::]:80
+priv setuid:33
+priv setgid:33
+read /etc/nginx/nginx.conf
+read /etc/passwd
+read /run/secrets/token
+write /var/log/nginx/access.log
+write /var/log/nginx/error.log
+write /var/cache/nginx/<n>/x
+write /proc/<n>/oom_score_adj
+write /run/nginx.pid
+write /etc/resolv.conf`, "\n")
+
+// workload makes a workload of items: 3 containers, 60 windows each.
+func workload(name string, items []string) *profile.Workload {
+	b := profile.NewBuilder(profile.BuilderOptions{})
+	parsed := make([]profile.Item, len(items))
+	for i, text := range items {
+		kind, value, _ := strings.Cut(text, " ")
+		parsed[i] = profile.NewItem(kind, value)
+	}
+	const start = 1_780_000_000_000_000_000
+	for c := range 3 {
+		for w := range int64(60) {
+			b.Add(name, fmt.Sprintf("c%d", c), "host1", start+w*1e9, start+(w+1)*1e9, parsed, nil, 0)
+		}
+	}
+	b.Machine(name, "amd64")
+	b.Declare(name, &trace.Container{Image: name + ":1.25", Ports: []string{"80/tcp", "443/tcp"}})
+	return b.Profile().Workload(name)
+}
+
+func mustBuild(t testing.TB, w *profile.Workload, found []profile.Item, opts Options) *Set {
+	t.Helper()
+	s, err := Build(w, found, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+func TestGoldenWeb(t *testing.T) {
+	found := []profile.Item{
+		{Kind: profile.Exec, Value: "/tmp/x"}, {Kind: profile.Read, Value: "/etc/hostname"},
+		{Kind: profile.Read, Value: "/data/<n>/key"}, {Kind: profile.Priv, Value: "mount"}, {Kind: profile.Cap, Value: "CAP_SYS_ADMIN"},
+	}
+	s := mustBuild(t, workload("nginx", webItems), found, Options{})
+	falco, err := s.Falco()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "nginx.yaml", falco)
+	seccomp, err := s.Seccomp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "nginx.json", seccomp)
+	again, _ := mustBuild(t, workload("nginx", webItems), found, Options{}).Falco()
+	if string(again) != string(falco) {
+		t.Error("a second build gives other bytes")
+	}
+	if want := []string{`"exec /tmp/x": program`, `"priv mount": privilege`}; !cmp.Equal(s.Covered, want) {
+		t.Errorf("covered: %s", cmp.Diff(want, s.Covered))
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	lossy := workload("web", webItems)
+	lossy.Lost = 7
+	full := workload("web", webItems)
+	full.Overflow = []profile.Overflow{{Kind: profile.Write, Count: 9}}
+	short := workload("web", webItems)
+	short.Windows = 3
+	for _, test := range []struct {
+		name string
+		w    *profile.Workload
+		want string
+	}{
+		{"empty", &profile.Workload{Name: "web"}, "nothing was recorded"},
+		{"lossy", lossy, "7 records were lost"},
+		{"full", full, "9 occurrences of kind write"},
+		{"short", short, "only 3 windows"},
+	} {
+		_, err := Build(test.w, nil, Options{})
+		var refusal *Refusal
+		if !errors.As(err, &refusal) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want a refusal with %q", test.name, err, test.want)
+			continue
+		}
+		s := mustBuild(t, test.w, nil, Options{Force: true})
+		falco, err := s.Falco()
+		if err != nil || !strings.Contains(string(falco), "RISK: ") || !strings.Contains(string(falco), test.want) {
+			t.Errorf("%s, forced: %v: no risk %q in\n%s", test.name, err, test.want, falco)
+		}
+		seccomp, err := s.Seccomp()
+		if test.name == "empty" {
+			if !errors.As(err, &refusal) {
+				t.Errorf("empty, forced: seccomp gives %s, %v, want a refusal", seccomp, err)
+			}
+		} else if err != nil || !strings.Contains(string(seccomp), "RISK: "+test.want) {
+			t.Errorf("%s, forced: %v: no risk in\n%s", test.name, err, seccomp)
+		}
+	}
+	if _, err := mustBuild(t, workload(profile.Unknown, webItems), nil, Options{}).Falco(); err == nil {
+		t.Error("falco rules without an image")
+	}
+}
+
+func TestLearnWrites(t *testing.T) {
+	var many []string
+	for i := range 40 {
+		many = append(many, fmt.Sprintf("/srv/app/d%d/f", i), fmt.Sprintf("/data%d/f", i))
+	}
+	for _, test := range []struct {
+		name     string
+		in       []string
+		max      int
+		has, not string // space separated paths
+	}{
+		{"directory", []string{"/var/log/nginx/a.log"}, 24, "/var/log/nginx/b.log /var/log/nginx/x/y", "/var/log/b.log /var/log/nginxx/a"},
+		{"guarded", []string{"/etc/resolv.conf", "/x"}, 24, "/etc/resolv.conf /x /dev/null", "/etc/passwd /y /etc/resolv.conf/x"},
+		{"template below a directory", []string{"/srv/a/<n>/x"}, 24, "/srv/a/7/x /srv/a/y", "/srv/b"},
+		{"template in a guarded one", []string{"/proc/<n>/task/<n>/comm", "/proc/<n>/oom_score_adj"}, 24, "/proc/12/task/13/comm /proc/self/comm /proc/self/oom_score_adj", "/proc/12/mem /proc/sys/kernel/core_pattern"},
+		{"joined", many, 24, "/srv/app/new/f /data3/g", "/srv/other /etc/passwd /dataX/f"},
+		{"not absolute", []string{"memfd:x", "rel/x"}, 24, "", "/rel/x rel/x"},
+		{"odd characters", []string{"/a>b/<n>/x"}, 24, "/a>b/1/x", "/c"},
+	} {
+		allowed, _ := learnWrites(test.in, test.max)
+		set := compilePaths(&allowed)
+		for _, path := range strings.Fields(test.has) {
+			if !allowed.Has(path) || !set.has(path) {
+				t.Errorf("%s: %q is not in %+v", test.name, path, allowed)
+			}
+		}
+		for _, path := range strings.Fields(test.not) {
+			if allowed.Has(path) || set.has(path) {
+				t.Errorf("%s: %q is in %+v", test.name, path, allowed)
+			}
+		}
+	}
+}
+
+func TestUnreadSecrets(t *testing.T) {
+	w := workload("web", []string{"read /etc/shadow", "read /run/secrets/kubernetes.io/token", "read /root/.ssh/id_<n>", "read /etc/sudoers.dx"})
+	got := unreadSecrets(w.Kind(profile.Read))
+	for _, path := range []string{"/etc/shadow", "/run/secrets/x", "/var/run/secrets/x", "/root/.ssh/id"} {
+		if got.Has(path) {
+			t.Errorf("%s was read in training and is denied: %+v", path, got)
+		}
+	}
+	for _, path := range []string{"/etc/gshadow", "/etc/sudoers.d/x", "/root/.aws/credentials"} {
+		if !got.Has(path) {
+			t.Errorf("%s was never read and is not denied: %+v", path, got)
+		}
+	}
+}
+
+func TestManyPeersWiden(t *testing.T) {
+	var items []string
+	for i := range 20 {
+		items = append(items, fmt.Sprintf("connect inet:10.0.0.%d:443", i), fmt.Sprintf("connect inet:10.0.1.%d:%d", i, 1000+i))
+	}
+	s := mustBuild(t, workload("web", items), nil, Options{})
+	for _, r := range s.Rules {
+		if r.Kind == Connect && (!r.knows("1.2.3.4", 443) || r.knows("1.2.3.4", 1001) || !r.knows("10.0.1.1", 1001)) {
+			t.Errorf("peers: %+v", r)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	seen := map[string]string{}
+	for _, workload := range append([]string{"nginx", "NGINX", "a/b", "a_b", "a:b", "a-b", "..", ".", "-rf", "ghcr.io/a/b@sha256:00", strings.Repeat("x", 300), "é", "con"}, hostile...) {
+		name, id := FileName(workload), identifier(workload)
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != "" || name == "" || name[0] == '.' || name[0] == '-' || len(name) > 120 {
+			t.Errorf("FileName(%q) = %q", workload, name)
+		}
+		if strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || len(id) > 80 {
+			t.Errorf("identifier(%q) = %q", workload, id)
+		}
+		for _, n := range []string{"file " + strings.ToLower(name), "id " + id} {
+			if other, ok := seen[n]; ok && other != workload {
+				t.Errorf("%q and %q are both %s", other, workload, n)
+			}
+			seen[n] = workload
+		}
+	}
+}

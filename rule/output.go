@@ -1,0 +1,84 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/google/renameio/v2"
+)
+
+// Targets are the languages that a set is written in, by their names.
+func Targets() []string { return []string{"falco", "seccomp"} }
+
+// Output is one file that WriteFiles wrote.
+type Output struct {
+	Workload string `json:"workload"`
+	Target   string `json:"target"`
+	Path     string `json:"path"`
+	Bytes    int    `json:"bytes"`
+	text     []byte
+}
+
+// Render writes every set in every target, in memory. Paths are below dir:
+// falco/NAME.yaml and seccomp/NAME.json, NAME as FileName has it. What a target
+// cannot say comes back as refusals; other errors end it.
+func Render(dir string, sets []*Set, targets []string) (files []Output, refusals []*Refusal, err error) {
+	seen := map[string]string{}
+	for _, s := range sets {
+		for _, target := range targets {
+			render, ext := s.Falco, ".yaml"
+			switch target {
+			case "falco":
+			case "seccomp":
+				render, ext = s.Seccomp, ".json"
+			default:
+				return nil, nil, fmt.Errorf("target %q: want one of %v", target, Targets())
+			}
+			text, err := render()
+			var refusal *Refusal
+			if errors.As(err, &refusal) {
+				refusals = append(refusals, &Refusal{refusal.Workload, []string{target + ": " + refusal.Reasons[0]}})
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			path := filepath.Join(dir, target, FileName(s.Workload)+ext)
+			if other, ok := seen[path]; ok {
+				return nil, nil, fmt.Errorf("workloads %q and %q: both would be %s", other, s.Workload, path)
+			}
+			seen[path] = s.Workload
+			files = append(files, Output{s.Workload, target, path, len(text), text})
+		}
+	}
+	return files, refusals, nil
+}
+
+// WriteFiles writes what Render gave. Each file appears by rename, when complete;
+// when one cannot be written, those that were written and did not exist before
+// are removed.
+func WriteFiles(files []Output) (err error) {
+	var fresh []string
+	defer func() {
+		if err != nil {
+			for _, path := range slices.Backward(fresh) {
+				os.Remove(path)
+			}
+		}
+	}()
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+			return fmt.Errorf("rules: %w", err)
+		}
+		if _, err := os.Lstat(f.Path); err != nil {
+			fresh = append(fresh, f.Path)
+		}
+		if err := renameio.WriteFile(f.Path, f.text, 0o644); err != nil {
+			return fmt.Errorf("rules: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,421 @@
+package rule
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"mayfly/profile"
+)
+
+// hostile are values that an attacker may choose for a path or a name.
+var hostile = hostileValues()
+
+func hostileValues() []string {
+	base := []string{"/bin/x", "/tmp/a b", `/tmp/q"q`, "/tmp/q'q", `/tmp/b\b`, "/tmp/c,d", "/tmp/e=f", "/tmp/(g)", "/tmp/h\ni", "/tmp/j\tk",
+		"/tmp/\r\nl", "/tmp/é☃", "/tmp/\u2028m", "/tmp/\u0085n", "/tmp/\u202eo", "/tmp/%proc.name", "/tmp/#p", "/tmp/: q", "/tmp/- r", "/tmp/*s", "/tmp/?t", "/tmp/[u]",
+		"/tmp/{v}", "/tmp/`w`", "/tmp/$(x)", "/tmp/&y", "/tmp/*y", "/tmp/!z", "/tmp/|", "/tmp/>", "/tmp/<NA>", "<NA>", "true", "null", "~", "0x10", "1e3", "", " ", "=",
+		"/tmp/\x01\x1b[31m", "/tmp/\x7f", "\\", `\"`, `"`, "'", `\\"`, `") or (evt.type=open`, `" or "a"="a`, "x) or (y", "/a\\n", `/a\x41`,
+		"/tmp/ shell_binaries ", "(shell_binaries)", "a,mayfly_nginx_programs,b", " mayfly_nginx_programs ", "--- !!binary x", "yes", "@at", "/tmp/\ufeffbom", "/tmp/\U0001f600",
+		"/tmp/\xff\xfe", strings.Repeat("/long", 900)}
+	all := slices.Clone(base)
+	for i, a := range base {
+		all = append(all, "/p/"+a+base[(i*7+3)%len(base)], a+`"`, `\`+a, a+`\`, a+" ", a+"\n# "+a)
+	}
+	return all
+}
+
+// falcoText is one file of rules as YAML has it.
+type falcoItem struct {
+	Rule, Macro, List, Condition, Output, Desc, Priority string
+	Items, Tags                                          []string
+	Engine                                               string `yaml:"required_engine_version"`
+}
+
+func parseFalco(t testing.TB, text []byte) []falcoItem {
+	t.Helper()
+	var items []falcoItem
+	if err := yaml.Unmarshal(text, &items); err != nil {
+		t.Fatalf("not YAML: %v\n%s", err, text)
+	}
+	return items
+}
+
+// expand replaces the lists as Falco does, by text, and the macros.
+func expand(items []falcoItem) map[string]string {
+	lists, macros, out := map[string]string{}, map[string]string{}, map[string]string{}
+	resolve := func(cond string) string {
+		for name, text := range lists {
+			cond = spliceList(cond, name, text)
+		}
+		return cond
+	}
+	for _, item := range items {
+		switch {
+		case item.List != "":
+			lists[item.List] = strings.Join(item.Items, ", ")
+		case item.Macro != "":
+			macros[item.Macro] = resolve(item.Condition)
+		case item.Rule != "":
+			cond := resolve(item.Condition)
+			for name, text := range macros {
+				cond = strings.ReplaceAll(cond, " "+name, " ("+text+")")
+			}
+			out[item.Rule] = cond
+		}
+	}
+	return out
+}
+
+// spliceList is Falco's resolve_list: the name is replaced wherever it stands
+// between delimiters.
+func spliceList(cond, name, text string) string {
+	const delimiters = " \t\n\r(),="
+	for from := 0; ; {
+		i := strings.Index(cond[from:], name)
+		if i < 0 {
+			return cond
+		}
+		at := from + i
+		end := at + len(name)
+		if at > 0 && end < len(cond) && strings.ContainsRune(delimiters, rune(cond[at-1])) && strings.ContainsRune(delimiters, rune(cond[end])) {
+			cond = cond[:at] + text + cond[end:]
+			from = at + len(text)
+		} else {
+			from = at + 1
+		}
+	}
+}
+
+// token is one word of a condition.
+type token struct {
+	text   string
+	quoted bool
+}
+
+// tokenize splits a condition as libsinsp's parser does: quoted strings with its
+// escapes, bare words, and the characters that stand alone.
+func tokenize(cond string) ([]token, error) {
+	var out []token
+	for i := 0; i < len(cond); {
+		switch c := cond[i]; {
+		case strings.ContainsRune(" \t\n\r", rune(c)):
+			i++
+		case strings.ContainsRune("(),", rune(c)):
+			out = append(out, token{string(c), false})
+			i++
+		case c == '"' || c == '\'':
+			j := i + 1
+			for j < len(cond) && (cond[j] != '"' && cond[j] != '\'' || cond[j-1] == '\\') { // as libsinsp: either quote, a look at one character
+				j++
+			}
+			if j == len(cond) {
+				return nil, errors.New("string without end")
+			}
+			var b strings.Builder
+			for body := cond[i+1 : j]; body != ""; body = body[1:] {
+				if body[0] == '\\' {
+					if body = body[1:]; body == "" {
+						return nil, errors.New("escape at the end")
+					}
+					k := strings.IndexByte(`bfnrt\/"'`, body[0])
+					if k < 0 {
+						return nil, fmt.Errorf("unknown escape \\%c", body[0])
+					}
+					b.WriteByte("\b\f\n\r\t\\/\"'"[k])
+				} else {
+					b.WriteByte(body[0])
+				}
+			}
+			out = append(out, token{b.String(), true})
+			i = j + 1
+		default:
+			j := i
+			for j < len(cond) && !strings.ContainsRune(" \t\n\r(),\"'", rune(cond[j])) {
+				j++
+			}
+			out = append(out, token{cond[i:j], false})
+			i = j
+		}
+	}
+	return out, nil
+}
+
+// hostileSet makes the rules of a workload that did everything hostile.
+func hostileSet(t testing.TB, name string) *Set {
+	var items []string
+	for _, value := range hostile {
+		if value != "" {
+			items = append(items, "exec "+value, "write-exec "+value, "read "+value, "write "+value, "write /srv"+value+"/x/y", "connect unix:"+value, "listen "+value)
+		}
+	}
+	items = append(items, "call read", "connect inet:10.0.0.1:1")
+	var found []profile.Item
+	for _, value := range hostile {
+		if value != "" {
+			found = append(found, profile.NewItem(profile.Read, "/found"+value), profile.NewItem(profile.Cap, value))
+		}
+	}
+	return mustBuild(t, workload(name, items), found, Options{MaxFound: 1000})
+}
+
+func TestHostileRoundTrip(t *testing.T) {
+	s := hostileSet(t, "nginx")
+	text, err := s.Falco()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := bytes.Count(text, []byte("cannot be written"))
+	conds := expand(parseFalco(t, text))
+	words := map[string]bool{}
+	for rule, cond := range conds {
+		tokens, err := tokenize(cond)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", rule, err, cond)
+		}
+		for _, tok := range tokens {
+			if tok.quoted {
+				words[tok.text] = true
+			} else if strings.Trim(tok.text, "abcdefghijklmnopqrstuvwxyz_0123456789=().,<>!-") != "" {
+				t.Errorf("%s: a value broke out of its quotes: %q", rule, tok.text)
+			}
+		}
+	}
+	in := 0
+	for _, value := range hostile {
+		if value == "" {
+			continue
+		}
+		value = profile.NewItem(profile.Exec, value).Value
+		_, safe := quote(value)
+		if words[value] != safe {
+			t.Errorf("value %q: in the rules %v, want %v", value, words[value], safe)
+		}
+		if safe {
+			in++
+		}
+	}
+	t.Logf("%d of %d hostile values are in the rules, %d notes on what is left out", in, len(hostile), left)
+	if in < len(hostile)/2 {
+		t.Errorf("only %d of %d values could be written", in, len(hostile))
+	}
+}
+
+func TestHostileWorkloads(t *testing.T) {
+	for _, name := range hostile {
+		name = profile.NewItem(profile.Exec, name).Value
+		if name == "" {
+			continue
+		}
+		s := mustBuild(t, workload(name, webItems), nil, Options{})
+		text, err := s.Falco()
+		if err != nil {
+			continue // no image
+		}
+		for rule, cond := range expand(parseFalco(t, text)) {
+			if _, err := tokenize(cond); err != nil {
+				t.Errorf("workload %q, %s: %v\n%s", name, rule, err, cond)
+			}
+		}
+		seccomp, err := s.Seccomp()
+		if err != nil || !json.Valid(seccomp) {
+			t.Errorf("workload %q: seccomp: %v", name, err)
+		}
+	}
+}
+
+func TestFalcoSchema(t *testing.T) {
+	const path = "../../shared/schemas/falco-rules.schema.json"
+	if _, err := os.Stat(path); err != nil {
+		cannot(t, "no schema of Falco rules beside the repository")
+	}
+	schema, err := jsonschema.NewCompiler().Compile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), nil, Options{}), hostileSet(t, "a/b")} {
+		text, err := s.Falco()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc any
+		if err := yaml.Unmarshal(text, &doc); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(plain(t, doc)); err != nil {
+			t.Errorf("%s: %v", s.Workload, err)
+		}
+	}
+}
+
+func TestSeccompSchema(t *testing.T) {
+	const dir = "../../shared/schemas"
+	if _, err := os.Stat(dir); err != nil {
+		cannot(t, "no schemas beside the repository")
+	}
+	c := jsonschema.NewCompiler()
+	for id, file := range map[string]string{"config-linux.json": "oci-config-linux.json", "defs-linux.json": "oci-defs-linux.json", "defs.json": "oci-defs.json"} {
+		f, err := os.Open(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.AddResource("file:///oci/"+id, doc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schema, err := c.Compile("file:///oci/config-linux.json#/linux/properties/seccomp")
+	if err != nil {
+		schema, err = c.Compile("file:///oci/config-linux.json#/properties/linux/properties/seccomp")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := mustBuild(t, workload("nginx", webItems), nil, Options{}).Seccomp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(doc); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+func plain(t *testing.T, doc any) any {
+	t.Helper()
+	text, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// unknownTo0293 is what sysdig 0.29.3 (2022) does not know and Falco's engine
+// 0.57 does, with what stands in for it when a condition is tried there.
+var unknownTo0293 = strings.NewReplacer(
+	"proc.is_exe_upper_layer", "proc.is_exe_writable", // libs 0.10, 2023
+	"proc.is_exe_from_memfd", "proc.is_exe_writable", // libs 0.12, 2023
+	", memfd_create", "", // an event of its own since libs 0.11, 2023
+)
+
+// TestSysdigCompiles gives each condition to libsinsp's own compiler.
+func TestSysdigCompiles(t *testing.T) {
+	if _, err := exec.LookPath("sysdig"); err != nil {
+		cannot(t, "sysdig is not installed")
+	}
+	compile := func(cond string) error {
+		out, _ := exec.Command("sysdig", "-r", "/dev/null", unknownTo0293.Replace(cond)).CombinedOutput()
+		if !bytes.Contains(out, []byte("Could not initialize reader")) { // it comes after the filter
+			return fmt.Errorf("%s", bytes.TrimSpace(out))
+		}
+		return nil
+	}
+	if err := compile("evt.type=open and no.such.field=1"); err == nil {
+		t.Fatal("sysdig takes a field that does not exist")
+	}
+	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), []profile.Item{{Kind: profile.Read, Value: "/x/<n>"}, {Kind: profile.Exec, Value: "/usr/bin/dash"},
+		{Kind: profile.Connect, Value: "inet6:[::1]:9"}}, Options{}), hostileSet(t, "a/b"), mustBuild(t, workload("bare", []string{"call read"}), nil, Options{})} {
+		text, err := s.Falco()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rule, cond := range expand(parseFalco(t, text)) {
+			if err := compile(cond); err != nil {
+				t.Errorf("%s: %v\n%.2000s", rule, err, cond)
+			}
+		}
+	}
+}
+
+// TestFalcoFits keeps the rules of a workload on a page, and away from what Falco
+// warns of.
+func TestFalcoFits(t *testing.T) {
+	text, err := mustBuild(t, workload("nginx", webItems), nil, Options{}).Falco()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for _, item := range parseFalco(t, text) {
+		if item.Rule == "" {
+			continue
+		}
+		rules++
+		if !strings.Contains(item.Condition, "evt.type") || strings.Contains(item.Condition, "evt.dir") || strings.Contains(item.Condition, "<NA>") {
+			t.Errorf("%s: %s", item.Rule, item.Condition)
+		}
+	}
+	if rules == 0 || rules > 8 {
+		t.Errorf("got %d rules, want 1 to 8", rules)
+	}
+}
+
+func cannot(t *testing.T, reason string) {
+	t.Helper()
+	if os.Getenv("MAYFLY_TEST_MUST_RUN") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+}
+
+func FuzzQuote(f *testing.F) {
+	for _, value := range hostile[:40] {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		value = profile.NewItem(profile.Exec, value).Value
+		q, ok := quote(value)
+		if !ok {
+			return
+		}
+		var back []string
+		text, err := yaml.Marshal(sequence(text(q)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(text, &back); err != nil || len(back) != 1 || back[0] != q {
+			t.Fatalf("YAML of %q gives %q, %v", q, back, err)
+		}
+		tokens, err := tokenize("fd.name in (" + back[0] + ")")
+		if err != nil || len(tokens) != 5 || tokens[3].text != value {
+			t.Errorf("quote(%q) = %s, read as %+v, %v", value, q, tokens, err)
+		}
+	})
+}
+
+func FuzzReadFindings(f *testing.F) {
+	f.Add(`{"mayfly":{"id":"x","workload":"web","new":["exec /bin/sh"]}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		found, err := ReadFindings(strings.NewReader(text), "f")
+		if err != nil {
+			return
+		}
+		for workload, items := range found {
+			for _, item := range items {
+				if _, err := profile.ParseItem(item.String()); err != nil {
+					t.Errorf("workload %q: %v", workload, err)
+				}
+			}
+		}
+	})
+}
