@@ -73,7 +73,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		v.Charts = append(v.Charts, r.histogramChart())
 	}
 	for i := range r.PerContainer {
-		if c := &r.PerContainer[i]; c.Timeline != nil && len(c.Timeline.Peaks) > 0 {
+		if c := &r.PerContainer[i]; c.Timeline != nil && c.Peak != nil {
 			v.Timelines = append(v.Timelines, r.timelineView(c))
 		}
 	}
@@ -98,7 +98,7 @@ func (r *Report) tiles() []tile {
 		if e.Low == nil {
 			return format(e.Value), ""
 		}
-		return format(e.Value), fmt.Sprintf("95 %%: %s to %s", format(*e.Low), format(*e.High))
+		return format(e.Value), fmt.Sprintf("[%s, %s]", format(*e.Low), format(*e.High))
 	}
 	tiles := []tile{{"attacks found", fmt.Sprintf("%d of %d", r.Found, r.Found+r.Missed), "at the threshold"}}
 	if r.Found+r.Missed == 0 {

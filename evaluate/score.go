@@ -14,7 +14,8 @@ import (
 	"mayfly/feature"
 )
 
-// maxReasons is how many features are named for the peak of an attack.
+// maxReasons is how many facts are named for the peak of an attack, beside the
+// feature that carried most.
 const maxReasons = 3
 
 // Score scores records of feature.Schema, the windows of a container in time
@@ -24,7 +25,7 @@ const maxReasons = 3
 // below 1 means all processors; scores do not depend on it.
 func Score(ctx context.Context, d *detector.Detector, records iter.Seq2[arrow.Record, error], labels []feature.Label, threads int) (*Windows, error) {
 	s := &scoring{
-		scorer: d.NewScorer(threads), learned: learnedSpans(d.Manifest.Trained),
+		detector: d, scorer: d.NewScorer(threads), learned: learnedSpans(d.Manifest.Trained),
 		labels: labels, peaks: make([]peak, len(labels)),
 		index: map[Container]int32{}, out: &Windows{Threshold: d.Manifest.Threshold},
 	}
@@ -51,14 +52,15 @@ func Score(ctx context.Context, d *detector.Detector, records iter.Seq2[arrow.Re
 
 // scoring is the state of one Score.
 type scoring struct {
-	scorer  *detector.Scorer
-	learned map[Container][]detector.Span
-	labels  []feature.Label
-	peaks   []peak // beside labels
-	index   map[Container]int32
-	named   [][]int // labels that name a container, beside out.Containers
-	lastNS  []int64 // end of the last window, likewise
-	out     *Windows
+	detector *detector.Detector
+	scorer   *detector.Scorer
+	learned  map[Container][]detector.Span
+	labels   []feature.Label
+	peaks    []peak // beside labels
+	index    map[Container]int32
+	named    [][]int // labels that name a container, beside out.Containers
+	lastNS   []int64 // end of the last window, likewise
+	out      *Windows
 }
 
 // peak is the highest window of a label so far.
@@ -91,7 +93,7 @@ func (s *scoring) add(rec arrow.Record) error {
 				continue
 			}
 			p.row, p.score = len(s.out.Rows)-1, row.Score
-			if p.reasons, err = carried(scored, i); err != nil {
+			if p.reasons, err = s.carried(scored, i, &w); err != nil {
 				return err
 			}
 		}
@@ -140,15 +142,39 @@ func (s *scoring) wasLearned(w *feature.Window) bool {
 	return i < len(spans) && spans[i].FromNS < w.EndNS()
 }
 
-// carried says in words what carried window i's score.
-func carried(scored *detector.Scored, i int) ([]string, error) {
-	reasons, err := scored.Reasons(i, maxReasons)
+// carried says in words what carried window i's score: what is new in it, then
+// calls that are not as usual, then the features that shortened its path.
+func (s *scoring) carried(scored *detector.Scored, i int, w *feature.Window) ([]string, error) {
+	what := s.detector.Space.Describe(w, maxReasons)
+	out := []string{}
+	for _, item := range what.Items {
+		out = append(out, cut(item.Item.String())+", never seen")
+	}
+	for _, call := range what.Calls {
+		if len(out) >= maxReasons {
+			break
+		}
+		if call.New {
+			out = append(out, fmt.Sprintf("%s %s, never seen", short(call.Seen), call.Name))
+		} else {
+			out = append(out, fmt.Sprintf("%s %s, usual %s to %s", short(call.Seen), call.Name, short(call.Low), short(call.High)))
+		}
+	}
+	reasons, err := scored.Reasons(i, 1)
 	if err != nil {
 		return nil, fmt.Errorf("reasons: %w", err)
 	}
-	out := []string{}
 	for _, r := range reasons {
 		out = append(out, fmt.Sprintf("%s %s, usual %s to %s", r.Name, short(r.Seen), short(r.Low), short(r.High)))
 	}
 	return out, nil
+}
+
+// cut keeps a name that the recording brought to a length that a table bears.
+func cut(name string) string {
+	const most = 120
+	if len(name) <= most {
+		return strings.Clone(name)
+	}
+	return strings.ToValidUTF8(name[:most], "") + "…"
 }

@@ -29,6 +29,7 @@ type band struct {
 	Class       string
 	X, Width    float64
 	Title, From string
+	Cap         bool // an attack: marked at the top, where no alarm hides it
 }
 
 // chip names an attack above its timeline.
@@ -38,7 +39,7 @@ const maxChips = 12
 
 func (r *Report) timelineView(c *ContainerSummary) timelineView {
 	t := c.Timeline
-	y := scale{low: r.Histogram.Low, high: r.Histogram.High, from: stripHeight - 1, to: 5}
+	y := scale{low: r.Histogram.Low, high: r.Histogram.High, from: stripHeight - 1, to: 7}
 	v := timelineView{ContainerSummary: c, Label: c.Name, Threshold: y.at(r.AtThreshold.Threshold),
 		From: clock(t.FromNS), To: clock(t.ToNS), Span: time.Duration(t.ToNS - t.FromNS).Round(time.Second).String()}
 	if v.Label == "" {
@@ -54,7 +55,7 @@ func (r *Report) timelineView(c *ContainerSummary) timelineView {
 	}
 	add := func(class, title string, s *Stretch) {
 		from, to := at(s.FromNS), at(s.ToNS)
-		v.Bands = append(v.Bands, band{class, min(from, stripWidth-narrowest), max(narrowest, to-from), title, clock(s.FromNS)})
+		v.Bands = append(v.Bands, band{class, min(from, stripWidth-narrowest), max(narrowest, to-from), title, clock(s.FromNS), class == "found" || class == "missed"})
 	}
 	for i := range t.Trained {
 		add("trained", "learned from", &t.Trained[i])
@@ -67,6 +68,10 @@ func (r *Report) timelineView(c *ContainerSummary) timelineView {
 		class, title := "missed", s.Name+" (missed)"
 		if s.Found {
 			class, title = "found", s.Name+" (found)"
+		}
+		after := Stretch{FromNS: s.ToNS, ToNS: min(s.ToNS+r.Provenance.AftermathNS, t.ToNS)}
+		if after.FromNS < after.ToNS {
+			add("aftermath", "aftermath of "+s.Name, &after)
 		}
 		add(class, title, s)
 		v.Chips = append(v.Chips, chip{class, s.Name})

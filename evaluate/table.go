@@ -40,7 +40,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		for i := range r.Attacks {
 			a := &r.Attacks[i]
 			line("%s\t%s\t%d\t%d\t%s\t%s\t%s", printable(a.Attack), printable(shortID(a.Container)), a.Windows, a.Alarms,
-				a.outcome(), optional(a.PeakScore, decimals), printable(strings.Join(a.Carried, ", ")))
+				a.outcome(), optional(a.PeakScore, decimals), printable(strings.Join(a.Carried, "; ")))
 		}
 		t.Flush()
 	}
