@@ -53,9 +53,25 @@ func newPlan(features int, trees []tree) *plan {
 	return p
 }
 
-// tileFloats bounds a tile of rows, so that it stays in the second-level cache while
-// all trees pass over it.
-const tileFloats = 32 << 10
+// How many values a tile of rows holds: it passes through all trees, and stays in
+// the second-level cache meanwhile. Large trees crowd each other out of the cache,
+// so they are walked for more rows at a time.
+const (
+	tileFloats      = 32 << 10
+	largeTileFloats = 256 << 10
+	largeTree       = 1024 // steps
+)
+
+// block returns how many rows a tile takes, a multiple of lanes, when rows are
+// shared out among threads.
+func (p *plan) block(rows, threads int) int {
+	floats := tileFloats
+	if len(p.steps) > largeTree*len(p.roots) {
+		floats = largeTileFloats
+	}
+	share := (rows + threads - 1) / threads
+	return (max(1, min(floats/p.features, share)) + lanes - 1) &^ (lanes - 1)
+}
 
 // lanes is how many rows are walked through a tree together.
 const lanes = 4
@@ -71,7 +87,7 @@ func (p *plan) score(x [][]float32, out []float32, threads int, finish func(sum 
 	if len(out) != rows {
 		return fmt.Errorf("out: want %d rows, got %d", rows, len(out))
 	}
-	block := max(lanes, min(4096, tileFloats/p.features)&^(lanes-1))
+	block := p.block(rows, workers(rows, threads))
 	blocks := (rows + block - 1) / block
 	scratch := make([]tile, workers(blocks, threads))
 	parallel(blocks, threads, func(w, i int) {
@@ -152,7 +168,7 @@ func (t *tile) double(width int) {
 
 // walkChunk is how many levels are walked before looking whether all lanes have
 // arrived.
-const walkChunk = 8
+const walkChunk = 4
 
 // walk adds one tree's answers to the tile's sums.
 func (p *plan) walk(root planRoot, t *tile) {
