@@ -18,6 +18,7 @@ import (
 // Options say what the kernel side records and how much it buffers.
 type Options struct {
 	Host          bool          // record the host's tasks too, not only containers'
+	Setup         bool          // record what runtimes do in a container before its first program
 	EventBytes    int           // ring of events; a power of two and a multiple of the page size
 	SequenceBytes int           // ring of sequences; likewise
 	Epoch         time.Duration // how often the reader calls NextEpoch
@@ -83,6 +84,7 @@ func setVariables(spec *ebpf.CollectionSpec, m *arch.Info, opts Options) error {
 	for name, value := range map[string]any{
 		MayflyVarCalls:           table,
 		MayflyVarRecordHost:      opts.Host,
+		MayflyVarRecordSetup:     opts.Setup,
 		MayflyVarCgroupV1:        pidsHierarchy(),
 		MayflyVarCallExecve:      uint32(m.SyscallNames["execve"]),
 		MayflyVarCallExecveat:    uint32(m.SyscallNames["execveat"]),
@@ -117,8 +119,8 @@ func pidsHierarchy() bool {
 
 // Attach starts recording. The process that calls it is left out.
 func (p *Probes) Attach() error {
-	if _, err := p.collection.Programs[MayflyProgWhoami].Run(&ebpf.RunOptions{}); err != nil {
-		return fmt.Errorf("program %s: %w", MayflyProgWhoami, err)
+	if err := p.whoami(); err != nil {
+		return err
 	}
 	idle, err := link.AttachIter(link.IterOptions{Program: p.collection.Programs[MayflyProgFlushIdle]})
 	if err != nil {
@@ -134,6 +136,13 @@ func (p *Probes) Attach() error {
 			return errors.Join(fmt.Errorf("attach %s: %w", name, err), p.Detach())
 		}
 		p.links = append(p.links, l)
+	}
+	return p.whoami()
+}
+
+func (p *Probes) whoami() error {
+	if _, err := p.collection.Programs[MayflyProgWhoami].Run(&ebpf.RunOptions{}); err != nil {
+		return fmt.Errorf("program %s: %w", MayflyProgWhoami, err)
 	}
 	return nil
 }

@@ -18,10 +18,12 @@ const struct exe_file *unused_exe_file __attribute__((unused));
 char __license[] SEC("license") = "GPL";
 
 // whoami is run once by the recorder, which may live in a pid namespace and so
-// not know its own number here.
+// not know its own number here. Once before anything is attached, and again
+// when everything is.
 SEC("raw_tp")
 int whoami(void *ctx)
 {
 	self_tgid = bpf_get_current_pid_tgid() >> 32;
+	attached = bpf_ktime_get_boot_ns();
 	return 0;
 }

@@ -42,7 +42,8 @@ enum section {
 
 // Flags of a section.
 #define SECTION_CUT 1      // longer than what is here
-#define SECTION_DETACHED 2 // the walk ended before the task's root: no path leads there
+#define SECTION_DETACHED 2 // of a file without a directory: a memfd, a socket, a pipe
+#define SECTION_OUTSIDE 4  // from the root of its mounts, which the task's root is not above
 
 struct section_head {
 	u8 type;
@@ -115,12 +116,14 @@ volatile const struct call calls[CALLS];
 
 // Switches, set before loading.
 volatile const bool record_host;  // --all
+volatile const bool record_setup; // what runtimes do before a container's first program
 volatile const bool cgroup_v1;    // the pids controller has a hierarchy of its own
 volatile const u32 call_execve, call_execveat;
 volatile const u32 events_wakeup, sequences_wakeup; // bytes waiting before a reader is woken
 volatile const u64 epoch_length;
 
 u32 self_tgid; // the recorder itself
+boot_ns attached; // tasks that began later were seen being born
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
 boot_ns epoch_start;
 u64 uncounted; // records lost that not even `counts` had room for

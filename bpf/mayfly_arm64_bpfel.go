@@ -119,12 +119,14 @@ type MayflyThread struct {
 	Cgroup uint64
 	First  uint64
 	Record uint32
+	State  uint32
 	Epoch  uint32
 	Lock   uint32
 	N      uint32
 	Sent   uint32
 	Chunk  uint32
 	Calls  [192]uint16
+	_      [4]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -145,6 +147,7 @@ const (
 	MayflyProgSysEnter       = "sys_enter"
 	MayflyProgSysExit        = "sys_exit"
 	MayflyProgWhoami         = "whoami"
+	MayflyVarAttached        = "attached"
 	MayflyVarCallExecve      = "call_execve"
 	MayflyVarCallExecveat    = "call_execveat"
 	MayflyVarCalls           = "calls"
@@ -154,6 +157,7 @@ const (
 	MayflyVarEpochStart      = "epoch_start"
 	MayflyVarEventsWakeup    = "events_wakeup"
 	MayflyVarRecordHost      = "record_host"
+	MayflyVarRecordSetup     = "record_setup"
 	MayflyVarSelfTgid        = "self_tgid"
 	MayflyVarSequencesWakeup = "sequences_wakeup"
 	MayflyVarUncounted       = "uncounted"
@@ -231,6 +235,7 @@ type MayflyMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MayflyVariableSpecs struct {
+	Attached        *ebpf.VariableSpec `ebpf:"attached"`
 	CallExecve      *ebpf.VariableSpec `ebpf:"call_execve"`
 	CallExecveat    *ebpf.VariableSpec `ebpf:"call_execveat"`
 	Calls           *ebpf.VariableSpec `ebpf:"calls"`
@@ -240,6 +245,7 @@ type MayflyVariableSpecs struct {
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
 	EventsWakeup    *ebpf.VariableSpec `ebpf:"events_wakeup"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
+	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
 	SequencesWakeup *ebpf.VariableSpec `ebpf:"sequences_wakeup"`
 	Uncounted       *ebpf.VariableSpec `ebpf:"uncounted"`
@@ -292,6 +298,7 @@ func (m *MayflyMaps) Close() error {
 //
 // It can be passed to LoadMayflyObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MayflyVariables struct {
+	Attached        *ebpf.Variable `ebpf:"attached"`
 	CallExecve      *ebpf.Variable `ebpf:"call_execve"`
 	CallExecveat    *ebpf.Variable `ebpf:"call_execveat"`
 	Calls           *ebpf.Variable `ebpf:"calls"`
@@ -301,6 +308,7 @@ type MayflyVariables struct {
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
 	EventsWakeup    *ebpf.Variable `ebpf:"events_wakeup"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
+	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
 	SequencesWakeup *ebpf.Variable `ebpf:"sequences_wakeup"`
 	Uncounted       *ebpf.Variable `ebpf:"uncounted"`

@@ -42,9 +42,10 @@ static __always_inline u32 step_up(struct scratch *s, u8 *to)
 	n = bpf_probe_read_kernel_str(to + len, COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
 	if (n < 1 || n > COMPONENT_MAX)
 		return WALK_DONE | SECTION_CUT;
-	if (dentry == parent) { // the root of something that hangs nowhere
-		if (n > 2) // memfd:x, but not "/"
-			s->path_len = len + n;
+	if (dentry == parent && n == 2) // "/"
+		return WALK_DONE | SECTION_OUTSIDE;
+	if (dentry == parent) { // memfd:x
+		s->path_len = len + n;
 		return WALK_DONE | SECTION_DETACHED;
 	}
 	s->path_len = len + n;

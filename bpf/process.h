@@ -70,11 +70,17 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *unused, s32 old_pid, struct linux_binprm *bprm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *t = thread_of(task);
+	struct thread *t = any_thread_of(task);
 	struct scratch *s;
 	struct file *file;
 
 	if (!t)
+		return 0;
+	if (t->state == STATE_SETUP) {
+		t->state = STATE_MEMBER;
+		t->record = 1;
+	}
+	if (!t->record)
 		return 0;
 	flush(t, task, true);
 	s = event_begin(t, task, KIND_EXEC);
@@ -112,10 +118,17 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *t = thread_of(task);
+	struct thread *t = any_thread_of(task), *c;
 	struct scratch *s;
 
 	if (!t)
+		return 0;
+	if (t->state != STATE_NEW) {
+		c = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (c)
+			c->state = t->state;
+	}
+	if (!t->record)
 		return 0;
 	s = event_begin(t, task, KIND_FORK);
 	if (!s)

@@ -16,6 +16,7 @@ struct thread {
 	u64 cgroup; // id of the container's cgroup, of the leaf on the host
 	boot_ns first; // time of calls[sent]
 	u32 record;
+	u32 state; // enum state
 	u32 epoch;
 	u32 lock;
 	u32 n;      // calls in the chunk
@@ -23,6 +24,13 @@ struct thread {
 	u32 chunk;  // number of the next record
 	u16 calls[CHUNK_MAX];
 };
+
+// A runtime prepares a container from within its cgroup: it mounts, changes its
+// identity, and at last execs the container's program. Those steps are the
+// runtime's, so a thread that came into the cgroup from outside is not recorded
+// before its process execs (unless record_setup says so). What the container's
+// own threads start belongs to it from the beginning.
+enum state { STATE_NEW, STATE_SETUP, STATE_MEMBER };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -93,17 +101,14 @@ static __always_inline bool names_container(const char *name)
 // classify finds out whether a cgroup belongs to a container: the innermost
 // ancestor that is named like one. The container's name stays in `containers`
 // until user space has read it, however short the container's life.
-static __noinline int classify(struct thread *t, u64 cgroup_addr, u32 tgid)
+static __noinline int classify(struct thread *t, struct task_struct *task, struct cgroup *cgroup)
 {
-	struct cgroup *cgroup = (struct cgroup *)cgroup_addr;
 	struct container c = {};
 
-	if (!t)
-		return 0;
 	t->leaf = BPF_CORE_READ(cgroup, kn, id);
 	t->cgroup = t->leaf;
 	t->record = 0;
-	if (tgid == self_tgid)
+	if (task->tgid == self_tgid)
 		return 0;
 	t->record = record_host;
 	for (int i = 0; i < ANCESTORS; i++) {
@@ -116,7 +121,9 @@ static __noinline int classify(struct thread *t, u64 cgroup_addr, u32 tgid)
 			u64 id = BPF_CORE_READ(kn, id);
 
 			t->cgroup = id;
-			t->record = 1;
+			if (t->state == STATE_NEW)
+				t->state = task->start_boottime > attached ? STATE_SETUP : STATE_MEMBER;
+			t->record = t->state == STATE_MEMBER || record_setup;
 			c.first = bpf_ktime_get_boot_ns();
 			bpf_map_update_elem(&containers, &id, &c, BPF_NOEXIST);
 			return 0;
@@ -143,8 +150,9 @@ static __always_inline bool is_compat(struct task_struct *task)
 
 static int flush(struct thread *t, struct task_struct *task, bool owner);
 
-// thread_of returns what is kept of a task if the task is recorded.
-static __always_inline struct thread *thread_of(struct task_struct *task)
+// any_thread_of returns what is kept of a task in a cgroup that can be a
+// container's, whether it is recorded or not.
+static __always_inline struct thread *any_thread_of(struct task_struct *task)
 {
 	struct cgroup *cgroup = cgroup_of(task);
 	struct thread *t;
@@ -159,9 +167,17 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 	if (t->leaf != cgroup->kn->id) {
 		if (t->n > t->sent)
 			flush(t, task, true);
-		classify(t, (u64)cgroup, task->tgid);
+		classify(t, task, cgroup);
 	}
-	return t->record ? t : NULL;
+	return t;
+}
+
+// thread_of is any_thread_of a task that is recorded, else NULL.
+static __always_inline struct thread *thread_of(struct task_struct *task)
+{
+	struct thread *t = any_thread_of(task);
+
+	return t && t->record ? t : NULL;
 }
 
 // A removed cgroup can hold no task any more: user space may forget it once it

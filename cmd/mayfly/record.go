@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mayfly/record"
+)
+
+const recordLong = `Record what containers do, with eBPF, into a trace: a directory of Parquet files.
+
+Of each container it records events with their arguments (programs run, files
+opened, renamed and removed, sockets, changes of identity, mounts, ptrace, kernel
+modules, namespaces) and every system call of every thread as sequences. Events
+that could not be kept are counted, by container, in the trace itself. Where a
+Docker daemon answers, its facts of each container are added.
+
+It needs root and a kernel with BTF. It stops at SIGINT, SIGTERM or after
+--duration; then it writes what is still in the kernel and seals the files. Until
+then a file is complete once a minute (--rotate).
+
+Example:
+  mayfly record -o trace --duration 30s
+  mayfly ingest trace -o features.parquet
+
+`
+
+// recordOptions are the flags of mayfly record.
+type recordOptions struct {
+	record.Options
+	duration time.Duration
+	verbose  bool
+}
+
+func newRecordCommand() *cobra.Command {
+	opts := recordOptions{Options: record.DefaultOptions()}
+	opts.Recorder = "mayfly " + version()
+	cmd := &cobra.Command{
+		Use:   "record -o DIR",
+		Short: "Record what containers do into a trace (root)",
+		Long:  recordLong + exitStatuses,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runRecord(cmd.Context(), opts, cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&opts.Dir, "output", "o", "", "trace directory to write into")
+	f.BoolVar(&opts.All, "all", false, "record the host's processes too, not only containers'")
+	f.BoolVar(&opts.BPF.Setup, "runtime-setup", false, "record what a runtime does in a container before its program starts")
+	f.DurationVar(&opts.duration, "duration", 0, "stop after this long (0: until a signal)")
+	f.DurationVar(&opts.Rotate, "rotate", opts.Rotate, "complete files at multiples of this on the wall clock")
+	f.StringVar(&opts.DockerHost, "docker-host", "", "Docker's API, as unix:///run/docker.sock (default: Docker's own default)")
+	f.StringVar(&opts.Host, "host", "", "name of this machine in the trace (default: its host name)")
+	f.BoolVarP(&opts.verbose, "verbose", "v", false, "print what happens to stderr")
+	return cmd
+}
+
+func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error {
+	switch {
+	case opts.Dir == "":
+		return usageErrorf("record: no trace directory; give one with -o DIR")
+	case opts.Rotate < time.Second:
+		return usageErrorf("record: --rotate %v: want a second or more", opts.Rotate)
+	case opts.duration < 0:
+		return usageErrorf("record: --duration %v: want more than 0", opts.duration)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if opts.verbose {
+		opts.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	what := "containers"
+	if opts.All {
+		what = "containers and the host"
+	}
+	opts.Ready = func() {
+		fmt.Fprintf(stderr, "mayfly: recording %s into %s\n", what, opts.Dir)
+		if opts.duration > 0 {
+			time.AfterFunc(opts.duration, cancel)
+		}
+	}
+	summary, err := record.Run(ctx, opts.Options)
+	if errors.Is(err, record.ErrCannotRecord) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	printSummary(stderr, summary)
+	return nil
+}
+
+func printSummary(w io.Writer, s record.Summary) {
+	fmt.Fprintf(w, "mayfly: recorded %d events, %d calls in %d sequences, %d processes of %d containers in %v\n",
+		s.Events, s.Calls, s.Sequences, s.Processes, s.Containers, s.Duration.Round(time.Millisecond))
+	if len(s.Lost) == 0 {
+		fmt.Fprintln(w, "mayfly: lost nothing")
+		return
+	}
+	var lost []string
+	for _, class := range slices.Sorted(maps.Keys(s.Lost)) {
+		lost = append(lost, fmt.Sprintf("%d of %d records of %s", s.Lost[class], s.Produced[class], class))
+	}
+	fmt.Fprintf(w, "mayfly: lost %s; the trace's losses table says of which containers\n", strings.Join(lost, ", "))
+}

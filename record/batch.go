@@ -1,0 +1,75 @@
+package record
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"mayfly/trace"
+)
+
+// batch holds rows on their way to the writer. The reader fills one while the
+// writer writes another; they are used again.
+type batch struct {
+	events     []trace.Event
+	sequences  []trace.Sequence
+	processes  []trace.Process
+	containers []trace.Container
+	losses     []trace.Loss
+	calls      []uint16 // where the sequences' calls stand
+	seal       bool     // after these rows, complete the files
+	final      bool     // and these are the last
+}
+
+// Rows and calls at which a batch is handed on.
+const (
+	batchRows  = 8192
+	batchCalls = 1 << 19
+)
+
+func (b *batch) full() bool {
+	return len(b.events) >= batchRows || len(b.sequences) >= batchRows || len(b.calls) >= batchCalls
+}
+
+func (b *batch) empty() bool {
+	return len(b.events)+len(b.sequences)+len(b.processes)+len(b.containers)+len(b.losses) == 0
+}
+
+func (b *batch) reset() {
+	clear(b.events) // let go of strings and numbers
+	*b = batch{events: b.events[:0], sequences: b.sequences[:0], processes: b.processes[:0],
+		containers: b.containers[:0], losses: b.losses[:0], calls: b.calls[:0]}
+}
+
+// addCalls copies the calls of a sequence record. Growing moves the calls of
+// later rows only: earlier rows keep the array that they stand in.
+func (b *batch) addCalls(raw []byte) []uint16 {
+	from := len(b.calls)
+	for ; len(raw) >= 2; raw = raw[2:] {
+		b.calls = append(b.calls, binary.LittleEndian.Uint16(raw))
+	}
+	return b.calls[from:len(b.calls):len(b.calls)]
+}
+
+// write puts rows in the order of time and hands them to the trace.
+func (b *batch) write(w *trace.Writer) error {
+	slices.SortStableFunc(b.events, func(x, y trace.Event) int { return cmp.Compare(x.TimeNS, y.TimeNS) })
+	slices.SortStableFunc(b.sequences, func(x, y trace.Sequence) int {
+		return cmp.Or(cmp.Compare(x.TimeNS, y.TimeNS), cmp.Compare(x.TID, y.TID), cmp.Compare(x.Chunk, y.Chunk))
+	})
+	for _, write := range []func() error{
+		func() error { return w.Events(b.events) },
+		func() error { return w.Sequences(b.sequences) },
+		func() error { return w.Processes(b.processes) },
+		func() error { return w.Containers(b.containers) },
+		func() error { return w.Losses(b.losses) },
+	} {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	if b.seal || b.final {
+		return w.Seal(b.final)
+	}
+	return nil
+}

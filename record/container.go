@@ -1,0 +1,177 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/cilium/ebpf"
+
+	"mayfly/bpf"
+	"mayfly/trace"
+)
+
+// container is what is known of one container, by its cgroup.
+type container struct {
+	id      string
+	cgroup  uint64
+	name    string // of the cgroup
+	firstNS int64  // boot time of the first call seen in it
+	goneNS  int64  // boot time when its cgroup was removed; 0 while it is there
+	facts   *trace.Container
+	told    bool // its row has been written since the last seal
+}
+
+// containers resolves cgroup ids. The kernel side keeps the name of each
+// container's cgroup until it is forgotten here, so a container has its id
+// however short its life. It is for one goroutine.
+type containers struct {
+	kernel   *ebpf.Map // nil in tests
+	byCgroup map[uint64]*container
+	byID     map[string]*container
+	facts    map[string]*trace.Container // of the runtime, also of containers not seen yet
+	order    []string                    // ids of facts, oldest first
+}
+
+// maxFacts bounds the facts kept of containers that may never be seen again.
+const maxFacts = 1 << 14
+
+// forgetNS is how long a container is remembered after its cgroup was removed.
+const forgetNS = 30e9
+
+func newContainers(kernel *ebpf.Map) *containers {
+	return &containers{kernel: kernel, byCgroup: map[uint64]*container{},
+		byID: map[string]*container{}, facts: map[string]*trace.Container{}}
+}
+
+var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// of returns the container of a cgroup, nil when the cgroup is the host's.
+func (cs *containers) of(cgroup uint64) *container {
+	if c, ok := cs.byCgroup[cgroup]; ok {
+		return c
+	}
+	if cs.kernel == nil {
+		return nil
+	}
+	var value bpf.MayflyContainer
+	if err := cs.kernel.Lookup(&cgroup, &value); err != nil {
+		if len(cs.byCgroup) < 1<<16 {
+			cs.byCgroup[cgroup] = nil // asked once
+		}
+		return nil
+	}
+	return cs.meet(cgroup, &value)
+}
+
+func (cs *containers) meet(cgroup uint64, value *bpf.MayflyContainer) *container {
+	name := string(cstring(value.Name[:]))
+	c := &container{id: containerID.FindString(name), cgroup: cgroup, name: name,
+		firstNS: int64(value.First), goneNS: int64(value.Gone)}
+	c.facts = cs.facts[c.id]
+	cs.byCgroup[cgroup] = c
+	cs.byID[c.id] = c
+	return c
+}
+
+// scan meets the containers of which no record came through, and marks those
+// that are gone.
+func (cs *containers) scan() error {
+	if cs.kernel == nil {
+		return nil
+	}
+	var (
+		cgroup uint64
+		value  bpf.MayflyContainer
+		each   = cs.kernel.Iterate()
+	)
+	for each.Next(&cgroup, &value) {
+		c := cs.byCgroup[cgroup]
+		if c == nil {
+			c = cs.meet(cgroup, &value)
+		}
+		if c.goneNS == 0 && value.Gone != 0 {
+			c.goneNS, c.told = int64(value.Gone), false
+		}
+	}
+	if err := each.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("map of containers: %w", err)
+	}
+	return nil
+}
+
+// learn takes facts from the runtime.
+func (cs *containers) learn(facts *trace.Container) {
+	known, ok := cs.facts[facts.ContainerID]
+	switch {
+	case !ok:
+		cs.order = append(cs.order, facts.ContainerID)
+	case facts.ImageID == "", before(facts, known):
+		return // an answer that came late and knows less
+	}
+	cs.facts[facts.ContainerID] = facts
+	if c := cs.byID[facts.ContainerID]; c != nil {
+		c.facts, c.told = facts, false
+	}
+	for len(cs.order) > maxFacts {
+		delete(cs.facts, cs.order[0])
+		cs.order = cs.order[1:]
+	}
+}
+
+// before says whether a was asked for before b was: the same run of a container,
+// not yet ended.
+func before(a, b *trace.Container) bool {
+	if a.FinishedNS != nil || b.FinishedNS == nil {
+		return false
+	}
+	return a.StartedNS == nil || b.StartedNS != nil && *a.StartedNS <= *b.StartedNS
+}
+
+// rows returns a row for each container that has something new to tell.
+func (cs *containers) rows(nowNS int64, clock *clock) (rows []trace.Container) {
+	for _, c := range cs.byCgroup {
+		if c == nil || c.told {
+			continue
+		}
+		c.told = true
+		row := trace.Container{StartedNS: new(clock.wall(c.firstNS))}
+		if c.facts != nil {
+			row = *c.facts
+		}
+		row.TimeNS = nowNS
+		row.ContainerID, row.CgroupID, row.CgroupName = c.id, c.cgroup, c.name
+		if row.FinishedNS == nil && c.goneNS != 0 {
+			row.FinishedNS = new(clock.wall(c.goneNS))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// again makes rows tell everything once more, for the next file.
+func (cs *containers) again() {
+	for _, c := range cs.byCgroup {
+		if c != nil {
+			c.told = false
+		}
+	}
+}
+
+// forget drops containers that have been gone for long. done is called with
+// each one's cgroup first.
+func (cs *containers) forget(bootNS int64, done func(cgroup uint64)) {
+	for cgroup, c := range cs.byCgroup {
+		if c == nil || c.goneNS == 0 || bootNS-c.goneNS < forgetNS || !c.told {
+			continue
+		}
+		done(cgroup)
+		if cs.kernel != nil {
+			_ = cs.kernel.Delete(&cgroup) // gone already: then there is nothing to drop
+		}
+		delete(cs.byCgroup, cgroup)
+		if cs.byID[c.id] == c {
+			delete(cs.byID, c.id)
+		}
+	}
+}

@@ -1,0 +1,275 @@
+package record
+
+import (
+	"net/netip"
+	"path"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"mayfly/bpf"
+	"mayfly/trace"
+)
+
+// kinds names each kind of record; kinds[0] is none.
+var kinds = append([]trace.Kind{""}, trace.Kinds()...)
+
+// numbers hands out pointers to copies, many from one allocation.
+type numbers struct{ free []int64 }
+
+func (n *numbers) of(v int64) *int64 {
+	if len(n.free) == 0 {
+		n.free = make([]int64, 512)
+	}
+	p := &n.free[0]
+	n.free = n.free[1:]
+	*p = v
+	return p
+}
+
+// converter makes rows of records. It is for one goroutine.
+type converter struct {
+	texts      *texts
+	numbers    numbers
+	clock      *clock
+	containers *containers
+	processes  *processes
+}
+
+// event makes a row of a record. The row keeps nothing of the record.
+func (c *converter) event(raw *rawEvent, e *trace.Event) {
+	*e = trace.Event{
+		TimeNS: c.clock.wall(int64(raw.Time)), BootNS: int64(raw.Time),
+		CgroupID: raw.Cgroup, PID: int32(raw.Pid), TID: int32(raw.Tid),
+		StartNS: int64(raw.Start), PPID: int32(raw.Ppid),
+		UID: c.numbers.of(int64(raw.Uid)), GID: c.numbers.of(int64(raw.Gid)),
+		Comm: c.texts.of(cstring(raw.Comm[:])),
+	}
+	if int(raw.Kind) < len(kinds) {
+		e.Kind = string(kinds[raw.Kind])
+	}
+	from := c.containers.of(raw.Cgroup)
+	if from != nil {
+		e.ContainerID = from.id
+	}
+	if raw.Call != 0xffff {
+		e.Ret = c.numbers.of(result(raw.Ret))
+	}
+	c.arguments(raw, e, from)
+	c.remember(raw, e)
+}
+
+// result is what the caller of a call sees: a call that was interrupted says so
+// here in the kernel's own numbers (ERESTARTSYS and its sisters).
+func result(ret int64) int64 {
+	if ret <= -512 && ret >= -516 {
+		return -int64(unix.EINTR)
+	}
+	return ret
+}
+
+func (c *converter) arguments(raw *rawEvent, e *trace.Event, from *container) {
+	s := &raw.sections
+	switch kind := bpf.Kind(raw.Kind); kind {
+	case bpf.Exec:
+		c.exec(raw, e, from)
+	case bpf.Exit, bpf.BPF, bpf.SetUID, bpf.SetGID, bpf.CapSet:
+		e.Arg = c.numbers.of(int64(raw.Arg))
+	case bpf.Fork:
+		e.Flags, e.TargetPID = c.numbers.of(int64(raw.Flags)), c.numbers.of(int64(raw.Target))
+	case bpf.Open:
+		e.Path = c.filePath(raw)
+		e.Flags, e.Mode = c.numbers.of(int64(int32(raw.Flags))), c.numbers.of(int64(raw.Mode&0o7777))
+		if bpf.CallName(raw.Call) == "creat" {
+			*e.Flags = unix.O_CREAT | unix.O_WRONLY | unix.O_TRUNC
+		}
+	case bpf.Unlink, bpf.Umount, bpf.MemfdCreate, bpf.ModuleLoad:
+		e.Path = c.filePath(raw)
+		if kind == bpf.MemfdCreate {
+			e.Path = c.texts.of(s[sectionPath].bytes)
+		}
+		e.Flags = c.numbers.of(int64(raw.Flags))
+	case bpf.Rename, bpf.Link:
+		c.twoPaths(raw, e)
+	case bpf.Chmod:
+		e.Path, e.Mode = c.filePath(raw), c.numbers.of(int64(raw.Mode&0o7777))
+	case bpf.Chown: // -1: leave as it is
+		e.Path = c.filePath(raw)
+		e.Arg, e.Mode = c.numbers.of(int64(int32(raw.Arg))), c.numbers.of(int64(int32(raw.Mode)))
+	case bpf.Connect, bpf.Bind, bpf.Listen, bpf.Accept:
+		c.socket(raw, e)
+	case bpf.Mount:
+		c.mount(raw, e)
+	case bpf.Ptrace:
+		e.Arg, e.TargetPID = c.numbers.of(int64(raw.Arg)), c.numbers.of(int64(raw.Target))
+	case bpf.Unshare, bpf.Setns:
+		e.Flags = c.numbers.of(int64(raw.Flags))
+	}
+}
+
+// filePath is the kernel's path of the file where it has one, else the caller's.
+func (c *converter) filePath(raw *rawEvent) string {
+	s := &raw.sections
+	if s[sectionFile].bytes != nil {
+		return c.texts.walked(s[sectionFile])
+	}
+	return c.texts.given(s[sectionPath], s[sectionBase])
+}
+
+func (c *converter) twoPaths(raw *rawEvent, e *trace.Event) {
+	s := &raw.sections
+	e.Path2 = c.texts.given(s[sectionPath2], s[sectionBase2])
+	switch bpf.CallName(raw.Call) {
+	case "symlink", "symlinkat": // the text is relative to where the link stands
+		e.Path = c.texts.of(s[sectionPath].bytes)
+		if e.Path != "" && e.Path[0] != '/' && e.Path2 != "" {
+			e.Path = path.Join(path.Dir(e.Path2), e.Path)
+		}
+	default:
+		e.Path = c.texts.given(s[sectionPath], s[sectionBase])
+	}
+	e.Flags = c.numbers.of(int64(raw.Flags))
+}
+
+func (c *converter) mount(raw *rawEvent, e *trace.Event) {
+	s := &raw.sections
+	text := s[sectionPath].bytes
+	e.Path = c.texts.of(text) // "proc", "tmpfs", a device: only of a bind is it a path
+	if raw.Flags&(unix.MS_BIND|unix.MS_MOVE) != 0 || bpf.CallName(raw.Call) == "move_mount" {
+		e.Path = c.texts.given(s[sectionPath], s[sectionBase])
+	}
+	e.Path2 = c.texts.given(s[sectionPath2], s[sectionBase2])
+	e.Addr = c.texts.of(s[sectionFstype].bytes)
+	e.Flags = c.numbers.of(int64(raw.Flags))
+}
+
+func (c *converter) exec(raw *rawEvent, e *trace.Event, from *container) {
+	s := &raw.sections
+	e.Path = c.filePath(raw)
+	e.Argv = c.texts.words(s[sectionArgv].bytes)
+	e.ArgvCut = s[sectionArgv].flags&flagCut != 0
+	e.Cwd = c.texts.walked(s[sectionCwd])
+	if exe, ok := s[sectionExe].exeFile(); ok {
+		// Since 6.13 the top bit of the nanoseconds is a mark of the kernel's own.
+		changed := int64(exe.CtimeSec)*1e9 + int64(exe.CtimeNsec&^(1<<31))
+		switch {
+		case exe.Nlink == 0:
+			e.ExeOrigin = trace.OriginMemfd
+		case from == nil: // the host has no image
+		case exe.Upper != 0 || changed > c.clock.wall(from.firstNS):
+			e.ExeOrigin = trace.OriginWritten
+		default:
+			e.ExeOrigin = trace.OriginImage
+		}
+	}
+	if raw.Call == 0xffff {
+		e.Ret = c.numbers.of(0)
+	}
+}
+
+var families = map[uint16]string{
+	unix.AF_UNIX: "unix", unix.AF_INET: "inet", unix.AF_INET6: "inet6", unix.AF_NETLINK: "netlink",
+	unix.AF_PACKET: "packet", unix.AF_VSOCK: "vsock", unix.AF_ALG: "alg", unix.AF_BLUETOOTH: "bluetooth",
+	unix.AF_CAN: "can", unix.AF_TIPC: "tipc", unix.AF_XDP: "xdp",
+}
+
+func family(n uint16) string {
+	if name, ok := families[n]; ok {
+		return name
+	}
+	return strconv.Itoa(int(n))
+}
+
+// socket takes addresses from the kernel's socket, and from the caller where
+// the kernel has none: a connect that failed, or of a kind that keeps no peer.
+func (c *converter) socket(raw *rawEvent, e *trace.Event) {
+	s := &raw.sections
+	kind := bpf.Kind(raw.Kind)
+	names, ok := s[sectionSock].sockNames()
+	if ok {
+		e.Family = family(names.family)
+		switch names.family {
+		case unix.AF_INET, unix.AF_INET6:
+			e.LocalAddr, e.LocalPort = c.ip(names.family, names.local), c.numbers.of(int64(names.localPort))
+			if kind == bpf.Accept || kind == bpf.Connect {
+				e.Addr, e.Port = c.ip(names.family, names.peer), c.numbers.of(int64(names.peerPort))
+			}
+		case unix.AF_UNIX:
+			e.LocalAddr = c.unixName(s[sectionUnixLocal].bytes)
+			if kind == bpf.Accept || kind == bpf.Connect {
+				e.Addr = c.unixName(s[sectionUnixPeer].bytes)
+			}
+		}
+	}
+	passed := s[sectionSockaddr].bytes
+	failed := raw.Ret < 0 && raw.Ret != -int64(unix.EINPROGRESS)
+	if len(passed) < 2 || !failed && (names.peerPort != 0 || e.Addr != "" && names.family == unix.AF_UNIX) {
+		return
+	}
+	addr, port := c.sockaddr(passed, e)
+	if kind == bpf.Bind {
+		e.LocalAddr, e.LocalPort = addr, port
+	} else {
+		e.Addr, e.Port = addr, port
+	}
+}
+
+// sockaddr reads the caller's struct sockaddr.
+func (c *converter) sockaddr(b []byte, e *trace.Event) (addr string, port *int64) {
+	kind := uint16(b[0]) | uint16(b[1])<<8
+	e.Family = family(kind)
+	var ip [16]byte
+	switch {
+	case kind == unix.AF_INET && len(b) >= 8:
+		copy(ip[:], b[4:8])
+	case kind == unix.AF_INET6 && len(b) >= 24:
+		copy(ip[:], b[8:24])
+	case kind == unix.AF_UNIX:
+		return c.unixName(b[2:]), nil
+	default:
+		return "", nil
+	}
+	return c.ip(kind, ip), c.numbers.of(int64(b[2])<<8 | int64(b[3]))
+}
+
+func (c *converter) ip(family uint16, b [16]byte) string {
+	if family == unix.AF_INET {
+		return c.texts.of(netip.AddrFrom4([4]byte(b[:4])).AppendTo(nil))
+	}
+	return c.texts.of(netip.AddrFrom16(b).AppendTo(nil))
+}
+
+// unixName is the name of a unix socket; an abstract one begins with "@", as
+// tools print it.
+func (c *converter) unixName(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if b[0] == 0 {
+		return c.texts.of(append([]byte("@"), b[1:]...))
+	}
+	for i, ch := range b {
+		if ch == 0 {
+			b = b[:i]
+			break
+		}
+	}
+	return c.texts.of(b)
+}
+
+// remember keeps the processes in step and gives the event its executable.
+func (c *converter) remember(raw *rawEvent, e *trace.Event) {
+	switch kind := bpf.Kind(raw.Kind); {
+	case kind == bpf.Exec && raw.Call == 0xffff:
+		c.processes.executed(e)
+		e.Exe = e.Path
+	case kind == bpf.Exit:
+		e.Exe = c.processes.of(e).row.Exe
+		c.processes.exited(e)
+	case kind == bpf.Fork && uint32(raw.Ret) != raw.Pid:
+		c.processes.forked(e, int32(raw.Ret), int64(raw.Arg))
+		fallthrough
+	default:
+		e.Exe = c.processes.of(e).row.Exe
+	}
+}

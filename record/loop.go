@@ -1,0 +1,161 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mayfly/trace"
+)
+
+// How often things are done beside reading.
+const (
+	secondNS = int64(time.Second)
+	waitMS   = 50
+)
+
+// loop reads until ctx ends or something fails.
+func (r *recorder) loop(ctx context.Context) error {
+	second := bootNow() + secondNS
+	for ctx.Err() == nil {
+		select {
+		case err := <-r.failed:
+			return err
+		default:
+		}
+		if err := r.poller.wait(waitMS); err != nil {
+			return err
+		}
+		now := bootNow()
+		if now-r.lastEpoch >= r.opts.BPF.Epoch.Nanoseconds() {
+			if err := r.epoch(now); err != nil {
+				return err
+			}
+		}
+		if r.paused == nil || !r.paused() {
+			r.read()
+		}
+		if now >= second {
+			second = now + secondNS
+			if err := r.everySecond(now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recorder) epoch(now int64) error {
+	r.lastEpoch = now
+	return r.probes.NextEpoch(uint64(now))
+}
+
+// read empties both rings once. Events first: they are few, and a container's
+// first one tells of it.
+func (r *recorder) read() {
+	r.bytes += r.events.drain(r.event)
+	r.bytes += r.calls.drain(r.sequence)
+}
+
+func (r *recorder) event(record []byte) {
+	if err := r.raw.decode(record); err != nil {
+		if len(record) >= eventHead {
+			r.ledger.of(r.raw.Cgroup, classEvents).bad++
+		}
+		r.opts.Log.Error("event", "error", err)
+		return
+	}
+	r.ledger.of(r.raw.Cgroup, classEvents).read++
+	r.batch.events = append(r.batch.events, trace.Event{})
+	r.convert.event(&r.raw, &r.batch.events[len(r.batch.events)-1])
+	if r.batch.full() {
+		r.hand()
+	}
+}
+
+func (r *recorder) sequence(record []byte) {
+	s := &r.rawCalls
+	if err := s.decode(record); err != nil {
+		if len(record) >= sequenceHead {
+			r.ledger.of(s.Cgroup, classSequences).bad++
+		}
+		r.opts.Log.Error("sequence", "error", err)
+		return
+	}
+	r.ledger.of(s.Cgroup, classSequences).read++
+	row := trace.Sequence{
+		TimeNS: r.clock.wall(int64(s.Time)), BootNS: int64(s.Time), SpanNS: max(0, int64(s.End-s.Time)),
+		CgroupID: s.Cgroup, PID: int32(s.Pid), TID: int32(s.Tid), StartNS: int64(s.Start),
+		Comm: r.convert.texts.of(cstring(s.Comm[:])), Chunk: int64(s.Chunk), Calls: r.batch.addCalls(s.calls),
+	}
+	if c := r.convert.containers.of(s.Cgroup); c != nil {
+		row.ContainerID = c.id
+	}
+	r.batch.sequences = append(r.batch.sequences, row)
+	if r.batch.full() {
+		r.hand()
+	}
+}
+
+// everySecond does what is done now and then: calls of threads that sleep,
+// facts of containers, full files.
+func (r *recorder) everySecond(bootNS int64) error {
+	if err := errors.Join(r.probes.FlushIdle(), r.account()); err != nil {
+		return err
+	}
+	wall := time.Now().UnixNano()
+	r.convert.containers.forget(bootNS, r.ledger.forget)
+	rotate := r.opts.Rotate.Nanoseconds()
+	if wall/rotate != r.sealed/rotate || int64(r.bytes) >= r.opts.RotateBytes {
+		return r.seal(wall, false)
+	}
+	r.batch.containers = append(r.batch.containers, r.convert.containers.rows(wall, &r.clock)...)
+	if !r.batch.empty() {
+		r.hand()
+	}
+	return nil
+}
+
+// account takes in the kernel's counts and containers, and the runtime's facts.
+func (r *recorder) account() error {
+	err := r.convert.containers.scan()
+	for range len(r.facts) {
+		r.convert.containers.learn(<-r.facts)
+	}
+	uncounted, countErr := r.probes.Uncounted()
+	r.ledger.uncounted = uncounted
+	return errors.Join(err, countErr, r.ledger.update(r.convert.containers))
+}
+
+// seal ends the open files: containers that are known, losses since the last
+// time, and the names of the files.
+func (r *recorder) seal(wall int64, final bool) error {
+	if !final {
+		r.convert.containers.again() // each file's neighbours may be deleted one day
+	}
+	r.batch.containers = append(r.batch.containers, r.convert.containers.rows(wall, &r.clock)...)
+	r.batch.losses = append(r.batch.losses, r.ledger.rows(r.sealed, wall, final)...)
+	r.batch.seal, r.batch.final = !final, final
+	r.hand()
+	r.sealed, r.bytes = wall, 0
+	clock, err := measureClock()
+	if err == nil {
+		r.clock = clock
+	}
+	return err
+}
+
+// finish takes what is left in threads and rings, after the programs are off.
+func (r *recorder) finish() error {
+	err := r.probes.Detach()
+	err = errors.Join(err, r.epoch(bootNow()))
+	for range 2 { // a program that ran on another CPU at the time has ended by the second
+		err = errors.Join(err, r.probes.FlushIdle())
+		r.read()
+		time.Sleep(5 * time.Millisecond)
+	}
+	r.read()
+	err = errors.Join(err, r.account())
+	r.convert.processes.running()
+	return errors.Join(err, r.seal(time.Now().UnixNano(), true))
+}

@@ -1,0 +1,120 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"mayfly/bpf"
+	"mayfly/trace"
+)
+
+// Classes of count, as enum class of bpf/mayfly.h has them.
+const (
+	classEvents    = 0
+	classSequences = 1
+)
+
+var classes = [...]string{classEvents: trace.LossEvents, classSequences: trace.LossSequences}
+
+// countKey is a container's class of records.
+type countKey struct {
+	cgroup uint64
+	class  uint32
+}
+
+// tally is what was produced of a class, by the kernel's count, and what became of it.
+type tally struct {
+	id             string // of the container
+	produced, lost uint64 // by the kernel, up to now
+	read           uint64 // records that became rows
+	bad            uint64 // records that could not be decoded
+	told           struct{ produced, lost uint64 }
+}
+
+// ledger keeps produced = written + lost, by container and class.
+type ledger struct {
+	kernel    *ebpf.Map // nil in tests
+	tallies   map[countKey]*tally
+	uncounted uint64 // lost without a container to count it for
+	told      uint64
+}
+
+func newLedger(kernel *ebpf.Map) *ledger {
+	return &ledger{kernel: kernel, tallies: map[countKey]*tally{}}
+}
+
+func (l *ledger) of(cgroup uint64, class uint32) *tally {
+	key := countKey{cgroup, class}
+	t, ok := l.tallies[key]
+	if !ok {
+		t = &tally{}
+		l.tallies[key] = t
+	}
+	return t
+}
+
+// update reads the kernel's counts.
+func (l *ledger) update(containers *containers) error {
+	if l.kernel == nil {
+		return nil
+	}
+	var (
+		key   bpf.MayflyCountKey
+		value bpf.MayflyCount
+		each  = l.kernel.Iterate()
+	)
+	for each.Next(&key, &value) {
+		t := l.of(key.Cgroup, key.Class)
+		t.produced, t.lost = value.Produced, value.Lost
+		if t.id == "" {
+			if c := containers.of(key.Cgroup); c != nil {
+				t.id = c.id
+			}
+		}
+	}
+	if err := each.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("map of counts: %w", err)
+	}
+	return nil
+}
+
+// rows returns a row for each container and class that produced anything since
+// the last call. Records that are still in a ring count as produced. At the end
+// (final) nothing is in a ring, and a record that was produced, not lost and not
+// read is a loss too.
+func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
+	for key, t := range l.tallies {
+		lost := t.lost + t.bad
+		if final && t.produced > lost+t.read {
+			lost = t.produced - t.read
+		}
+		if t.produced == t.told.produced && lost == t.told.lost || int(key.class) >= len(classes) {
+			continue
+		}
+		rows = append(rows, trace.Loss{
+			FromNS: fromNS, ToNS: toNS, ContainerID: t.id, CgroupID: key.cgroup, Class: classes[key.class],
+			Produced: int64(t.produced - t.told.produced), Lost: int64(lost - t.told.lost),
+		})
+		t.told.produced, t.told.lost = t.produced, lost
+	}
+	if n := int64(l.uncounted - l.told); n > 0 {
+		rows = append(rows, trace.Loss{FromNS: fromNS, ToNS: toNS, Class: trace.LossEvents, Produced: n, Lost: n})
+		l.told = l.uncounted
+	}
+	return rows
+}
+
+// forget drops a container's counts, after its last row.
+func (l *ledger) forget(cgroup uint64) {
+	for class := range uint32(len(classes)) {
+		if t, ok := l.tallies[countKey{cgroup, class}]; !ok || t.told.produced != t.produced {
+			continue
+		}
+		delete(l.tallies, countKey{cgroup, class})
+		if l.kernel != nil {
+			_ = l.kernel.Delete(bpf.MayflyCountKey{Cgroup: cgroup, Class: class}) // may be gone
+		}
+	}
+}

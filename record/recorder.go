@@ -1,0 +1,197 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"mayfly/bpf"
+	"mayfly/trace"
+)
+
+// recorder is one recording. Its loop reads the rings and makes rows; a second
+// goroutine writes them; a third asks the runtime.
+type recorder struct {
+	opts    Options
+	probes  *bpf.Probes
+	events  *ring
+	calls   *ring
+	poller  *poller
+	clock   clock
+	convert converter
+	ledger  *ledger
+	facts   chan *trace.Container
+	summary Summary
+
+	batch  *batch
+	free   chan *batch
+	queue  chan *batch
+	failed chan error // the writer's first error
+
+	sealed    int64  // wall time up to which losses are told
+	bytes     uint64 // read since the last seal
+	raw       rawEvent
+	rawCalls  rawSequence
+	seen      map[string]bool // container ids, for the summary
+	paused    func() bool     // tests stop the reader with it; may be nil
+	lastEpoch int64
+}
+
+// Run records until ctx ends, then flushes what threads still hold, writes what
+// was lost, and seals the trace. The error is nil when all of that worked. It
+// matches ErrCannotRecord where nothing could begin.
+func Run(ctx context.Context, opts Options) (Summary, error) {
+	r, err := start(opts)
+	if err != nil {
+		return Summary{}, err
+	}
+	return r.run(ctx)
+}
+
+// start loads everything and attaches nothing.
+func start(opts Options) (*recorder, error) {
+	if err := opts.fill(); err != nil {
+		return nil, err
+	}
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	probes, err := bpf.Load(opts.BPF)
+	if err != nil {
+		return nil, err
+	}
+	r := &recorder{opts: opts, probes: probes, ledger: newLedger(probes.Counts),
+		facts: make(chan *trace.Container, 256), batch: &batch{}, seen: map[string]bool{}}
+	r.convert = converter{texts: newTexts(), clock: &r.clock, containers: newContainers(probes.Containers)}
+	r.convert.processes = newProcesses(&r.clock, func(p trace.Process) { r.batch.processes = append(r.batch.processes, p) })
+	if r.clock, err = measureClock(); err == nil {
+		err = r.open()
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *recorder) open() (err error) {
+	if r.events, err = openRing(r.probes.Events); err != nil {
+		return err
+	}
+	if r.calls, err = openRing(r.probes.Sequences); err != nil {
+		return err
+	}
+	r.poller, err = newPoller(r.events, r.calls)
+	return err
+}
+
+func (r *recorder) close() {
+	if r.poller != nil {
+		r.poller.close()
+	}
+	for _, ring := range []*ring{r.events, r.calls} {
+		if ring != nil {
+			ring.close()
+		}
+	}
+	_ = r.probes.Close()
+}
+
+func (r *recorder) meta() trace.Meta {
+	return trace.Meta{Host: r.opts.Host, Arch: runtime.GOARCH, Kernel: kernelRelease(), BootID: bootID(),
+		Recorder: r.opts.Recorder, ClockOffsetNS: r.clock.offset, Source: "mayfly record"}
+}
+
+func (r *recorder) run(ctx context.Context) (Summary, error) {
+	defer r.close()
+	writer, err := trace.NewWriter(r.opts.Dir, r.meta(), trace.DefaultWriterOptions())
+	if err != nil {
+		return Summary{}, err
+	}
+	runtimeCtx, stopRuntime := context.WithCancel(ctx)
+	defer stopRuntime()
+	if !r.opts.NoRuntime {
+		if err := watchDocker(runtimeCtx, r.opts.DockerHost, r.facts, r.opts.Log); err != nil {
+			return Summary{}, err
+		}
+	}
+	written := r.startWriter(writer)
+	began := time.Now()
+	r.sealed = began.UnixNano()
+	err = r.probes.Attach()
+	if err == nil {
+		if r.opts.Ready != nil {
+			r.opts.Ready()
+		}
+		err = r.loop(ctx)
+	}
+	err = errors.Join(err, r.finish())
+	close(r.queue)
+	<-written
+	select {
+	case failed := <-r.failed:
+		err = errors.Join(err, failed)
+	default:
+	}
+	if err != nil {
+		err = errors.Join(err, writer.Close()) // keep what can be kept
+	}
+	r.summary.Duration = time.Since(began)
+	return r.summary, err
+}
+
+// batches in flight: one filled, one written, two between.
+const batches = 4
+
+func (r *recorder) startWriter(w *trace.Writer) (done chan struct{}) {
+	r.queue, r.free = make(chan *batch, batches), make(chan *batch, batches)
+	r.failed, done = make(chan error, 1), make(chan struct{})
+	for range batches - 1 {
+		r.free <- &batch{}
+	}
+	go func() {
+		defer close(done)
+		for b := range r.queue {
+			if err := b.write(w); err != nil {
+				select {
+				case r.failed <- fmt.Errorf("write trace: %w", err):
+				default:
+				}
+			}
+			b.reset()
+			r.free <- b
+		}
+	}()
+	return done
+}
+
+// hand passes the batch to the writer, and waits for another where the writer
+// is behind: meanwhile the rings fill, and what they cannot hold is counted.
+func (r *recorder) hand() {
+	s := &r.summary
+	s.Events += int64(len(r.batch.events))
+	s.Sequences += int64(len(r.batch.sequences))
+	s.Calls += int64(len(r.batch.calls))
+	s.Processes += int64(len(r.batch.processes))
+	for _, c := range r.batch.containers {
+		r.seen[c.ContainerID] = true
+	}
+	for _, l := range r.batch.losses {
+		if l.Lost > 0 {
+			add(&s.Lost, l.Class, l.Lost)
+		}
+		add(&s.Produced, l.Class, l.Produced)
+	}
+	s.Containers = int64(len(r.seen))
+	r.queue <- r.batch
+	r.batch = <-r.free
+}
+
+func add(m *map[string]int64, key string, n int64) {
+	if *m == nil {
+		*m = map[string]int64{}
+	}
+	(*m)[key] += n
+}
