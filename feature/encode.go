@@ -165,15 +165,8 @@ func (d *deviations) add(z float64) {
 // sort orders the deviations; sums are taken in that order so that they do not
 // depend on the order of a map.
 func (d *deviations) sort() {
-	slices.SortFunc(d.top, func(a, b float64) int {
-		switch {
-		case a > b:
-			return -1
-		case a < b:
-			return 1
-		}
-		return 0
-	})
+	slices.Sort(d.top)
+	slices.Reverse(d.top)
 	for _, z := range d.top {
 		d.sum += min(z*z, maxSquare)
 	}

@@ -1,7 +1,6 @@
 package feature
 
 import (
-	"cmp"
 	"slices"
 
 	"mayfly/profile"
@@ -46,9 +45,10 @@ type model struct {
 	TrigramCounts   []uint32    `json:"trigram_counts"`
 	TrigramOverflow uint64      `json:"trigram_overflow"` // trigrams that found the set full
 
-	workload *profile.Workload // nil for the global one
-	pairs    map[uint32]uint64 // how often the first two calls of trigrams came
-	learned  *learning         // nil in a decoded space
+	workload *profile.Workload    // nil for the global one
+	callAt   [maxKnownCall]uint16 // place in Calls, from 1; 0 where it is not
+	pairs    map[uint32]uint64    // how often the first two calls of trigrams came
+	learned  *learning            // nil in a decoded space
 }
 
 // callModel is what is usual of one system call, over all windows.
@@ -63,6 +63,11 @@ type callModel struct {
 func (s *Space) index() {
 	s.byName = map[string]*model{}
 	for _, m := range append([]*model{s.global}, s.models...) {
+		for i, c := range m.Calls {
+			if c.Call < maxKnownCall {
+				m.callAt[c.Call] = uint16(i + 1)
+			}
+		}
 		m.pairs = map[uint32]uint64{}
 		for i, t := range m.Trigrams {
 			m.pairs[t>>callBits] += uint64(m.TrigramCounts[i])
@@ -94,12 +99,20 @@ func (s *Space) model(workload string) *model {
 	return s.global
 }
 
+// call returns what is usual of a call, nil when no training window had it.
 func (m *model) call(c trace.Call) *callModel {
-	i, ok := slices.BinarySearchFunc(m.Calls, c, func(m callModel, c trace.Call) int { return cmp.Compare(m.Call, c) })
-	if !ok {
+	if c < maxKnownCall {
+		if at := m.callAt[c]; at > 0 {
+			return &m.Calls[at-1]
+		}
 		return nil
 	}
-	return &m.Calls[i]
+	for i := len(m.Calls) - 1; i >= 0 && m.Calls[i].Call >= c; i-- { // few are that high
+		if m.Calls[i].Call == c {
+			return &m.Calls[i]
+		}
+	}
+	return nil
 }
 
 // trigram returns how often a trigram was seen in training.
