@@ -85,19 +85,12 @@ func (b *Builder) Add(workload, container, host string, startNS, endNS int64, it
 
 // Declare adds what a runtime said of a container of the workload.
 func (b *Builder) Declare(workload string, c *trace.Container) {
-	w := b.workload(workload)
-	if w.head.Declared == nil {
-		w.head.Declared = &Declared{}
-	}
-	w.head.Declared.declare(c)
+	b.workload(workload).head.Declare(c)
 }
 
 // Machine adds the machine, as GOARCH names it, that a workload was recorded on.
 func (b *Builder) Machine(workload, goarch string) {
-	if goarch != "" {
-		w := b.workload(workload)
-		w.head.Machines = insert(w.head.Machines, clean(goarch), maxDeclared)
-	}
+	b.workload(workload).head.AddMachine(goarch)
 }
 
 // Profile returns the profile of what was added so far. The builder may go on.

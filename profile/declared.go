@@ -68,6 +68,23 @@ func (d *Declared) lists() []*[]string {
 		&d.CapDrop, &d.Seccomp, &d.AppArmor, &d.Networks, &d.Ports, &d.Mounts}
 }
 
+// Declare adds what a runtime said of a container to a workload that was learned
+// already.
+func (w *Workload) Declare(c *trace.Container) {
+	if w.Declared == nil {
+		w.Declared = &Declared{}
+	}
+	w.Declared.declare(c)
+}
+
+// AddMachine adds a machine, as GOARCH names it, to a workload that was learned
+// already.
+func (w *Workload) AddMachine(goarch string) {
+	if goarch != "" {
+		w.Machines = insert(w.Machines, clean(goarch), maxDeclared)
+	}
+}
+
 // maxDeclared bounds each list of Declared.
 const maxDeclared = 256
 

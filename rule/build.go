@@ -157,8 +157,9 @@ func (s *Set) addPrivileges(w *profile.Workload) {
 		Tags:    []string{"mitre_privilege_escalation", "TA0004"},
 		Allowed: Paths{Exact: values(w.Kind(profile.Exec))},
 		Notes:   []string{"watches the programs that are known; any other is caught when it starts"}}
+	own := confined(w)
 	for _, op := range operations {
-		if !op.seen(w) {
+		if !op.seen(w) || own && slices.Contains(adminOperations, op.name) {
 			r.Operations = append(r.Operations, op.name)
 		}
 	}

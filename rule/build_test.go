@@ -27,6 +27,7 @@ call epoll_wait
 call execve
 call exit_group
 call openat
+call mount
 call read
 call sendfile
 call write
@@ -240,6 +241,42 @@ func TestNames(t *testing.T) {
 				t.Errorf("%q and %q are both %s", other, workload, n)
 			}
 			seen[n] = workload
+		}
+	}
+}
+
+func TestConfined(t *testing.T) {
+	items := []string{"call mount", "call read", "priv mount", "priv ptrace"}
+	yes, no := true, false
+	for _, test := range []struct {
+		name  string
+		c     *trace.Container
+		items []string
+		want  bool // mount is forbidden
+	}{
+		{"no runtime told", nil, items, false},
+		{"plain", &trace.Container{Privileged: &no}, items, true},
+		{"privileged", &trace.Container{Privileged: &yes}, items, false},
+		{"capability", &trace.Container{CapAdd: []string{"CAP_SYS_ADMIN"}}, items, false},
+		{"all", &trace.Container{CapAdd: []string{"all"}}, items, false},
+		{"own user namespace", &trace.Container{}, append([]string{"priv unshare:NEWUSER"}, items...), false},
+	} {
+		w := workload("web", test.items)
+		w.Declared = nil
+		if test.c != nil {
+			b := profile.NewBuilder(profile.BuilderOptions{})
+			b.Declare("web", test.c)
+			w.Declared = b.Profile().Workload("web").Declared
+		}
+		s := mustBuild(t, w, nil, Options{})
+		if got := !s.Calls.Allows("mount"); got != test.want {
+			t.Errorf("%s: seccomp forbids mount: %v, want %v", test.name, got, test.want)
+		}
+		if got := s.catches(profile.Item{Kind: profile.Priv, Value: "mount"}) == Privilege; got != test.want {
+			t.Errorf("%s: a rule on mount: %v, want %v", test.name, got, test.want)
+		}
+		if s.catches(profile.Item{Kind: profile.Priv, Value: "ptrace"}) != "" {
+			t.Errorf("%s: a rule on ptrace, which the workload does", test.name)
 		}
 	}
 }

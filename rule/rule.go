@@ -96,6 +96,7 @@ type CallSet struct {
 	Compat   bool     // 32-bit calls were recorded
 	Recorded []string // sorted
 	Added    []string // needed by every program or by the runtime, and not recorded; sorted
+	Refused  []string // recorded, but the container has no right to them, see adminCalls; sorted
 	Unknown  []string // recorded calls without a name that a target knows; sorted
 }
 

@@ -11,10 +11,10 @@ var everyProgram = []string{"exit", "exit_group", "restart_syscall", "rt_sigretu
 //
 // needed was found by experiment with runc 1.1.5 under Docker 20.10.24 on Linux
 // x86-64: a profile of some 100 calls was shrunk until a static program that only
-// writes and exits no longer started; as root, with --user, with --init, with a
-// working directory and a mount, and with no-new-privileges (where runc loads the
-// filter last and needs close, execve, fstatfs, futex, getdents64, openat, write
-// and writev alone).
+// writes and exits no longer started; as root, with --user, with a working
+// directory, a mount and a read-only root, and with no-new-privileges (where runc
+// loads the filter last and needs close, execve, fstatfs, futex, getdents64,
+// openat, write and writev alone).
 //
 // margin is what the Go runtime in runc and other versions of runc, crun and the
 // kernel call there at times: a thread more, a stop of the garbage collector, a

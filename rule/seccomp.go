@@ -36,8 +36,11 @@ func newCallSet(w *profile.Workload, opts Options) *CallSet {
 	}
 	machine := machines[c.Machine]
 	allowed := map[string]bool{}
+	own := confined(w)
 	for _, name := range values(calls) {
 		switch {
+		case own && slices.Contains(adminCalls, name):
+			c.Refused = append(c.Refused, name)
 		case hasCall(machine.calls, name):
 			allowed[name] = true
 		case hasCall(machine.calls32, name):
@@ -132,6 +135,10 @@ func (s *Set) seccompComment() []string {
 		comment(s.Workload), s.Basis, when(s.Basis.FromNS), when(s.Basis.ToNS))}
 	if s.Calls.Guessed {
 		lines = append(lines, "The machine of the recording is not known; "+s.Calls.Machine+" was assumed.")
+	}
+	if len(s.Calls.Refused) > 0 {
+		lines = append(lines, fmt.Sprintf("Recorded, but left out, since the kernel refuses it to containers without CAP_SYS_ADMIN: %s.",
+			strings.Join(s.Calls.Refused, ", ")))
 	}
 	if len(s.Calls.Unknown) > 0 {
 		lines = append(lines, fmt.Sprintf("Left out, without a name: %s.", strings.Join(s.Calls.Unknown, ", ")))

@@ -32,7 +32,8 @@ no rules are left at all). --force writes them all the same, with the risk insid
 
 With --test the rules run over recorded traces before anybody deploys them: how
 often each would have fired on normal time, and which labelled attacks it would
-have caught. With --findings, what findings named as new becomes a rule too,
+have caught. What the traces say of containers (capabilities, ports, machine) is
+taken into account. With --findings, what findings named as new becomes a rule too,
 where no other catches it.
 
   mayfly rules web.mayfly -o rules/
@@ -85,6 +86,10 @@ func runRules(ctx context.Context, opts rulesOptions, args []string, stdout, std
 	if err != nil {
 		return err
 	}
+	traces, err := opts.openTests(ctx, p)
+	if err != nil {
+		return err
+	}
 	out := rulesResult{Files: []rule.Output{}, Refused: []string{}}
 	for i := range p.Workloads {
 		set, err := rule.Build(&p.Workloads[i], found[p.Workloads[i].Name], opts.Options)
@@ -101,7 +106,7 @@ func runRules(ctx context.Context, opts rulesOptions, args []string, stdout, std
 	for _, refusal := range refusals {
 		out.Refused = append(out.Refused, refusal.Error())
 	}
-	if out.Report, err = opts.test(ctx, out.sets); err != nil {
+	if out.Report, err = opts.test(ctx, out.sets, traces); err != nil {
 		return err
 	}
 	if len(files) > 0 {
@@ -188,9 +193,39 @@ func (o *rulesOptions) readFindings() (map[string][]profile.Item, error) {
 	return rule.ReadFindings(f, o.findings)
 }
 
+// openTests opens the traces to test over. What they say of containers (image,
+// capabilities, ports, machine) goes into the profile, which may not know it.
+func (o *rulesOptions) openTests(ctx context.Context, p *profile.Profile) ([]*trace.Trace, error) {
+	var traces []*trace.Trace
+	for _, path := range o.tests {
+		t, err := trace.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		containers, err := t.Containers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range containers {
+			for _, name := range []string{profile.WorkloadName(c.Image, ""), profile.WorkloadName(c.Image, c.ImageDigest)} {
+				w := p.Workload(name)
+				if w == nil {
+					continue
+				}
+				w.Declare(&c)
+				for _, f := range t.Files(trace.Containers) {
+					w.AddMachine(f.Meta.Arch)
+				}
+			}
+		}
+		traces = append(traces, t)
+	}
+	return traces, nil
+}
+
 // test runs the rules over the traces; nil when there are none.
-func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set) (*rule.Report, error) {
-	if len(o.tests) == 0 {
+func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set, traces []*trace.Trace) (*rule.Report, error) {
+	if len(traces) == 0 {
 		return nil, nil
 	}
 	var labels []feature.Label
@@ -199,14 +234,6 @@ func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set) (*rule.Report
 		if labels, err = feature.OpenLabels(o.labels); err != nil {
 			return nil, err
 		}
-	}
-	var traces []*trace.Trace
-	for _, path := range o.tests {
-		t, err := trace.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		traces = append(traces, t)
 	}
 	return rule.Test(ctx, sets, traces, labels)
 }
