@@ -27,7 +27,6 @@ var (
 		"outcome":  func(a *Attack) string { return a.outcome() },
 		"number":   func(n int) string { return grouped(int64(n)) },
 		"count":    grouped,
-		"duration": func(ns int64) string { return time.Duration(ns).String() },
 	}).Parse(pageSource))
 )
 
@@ -130,7 +129,7 @@ func (p *Provenance) facts() []fact {
 	add("engine", p.Engine)
 	if p.Engine != "" {
 		add("seed of training", strconv.FormatUint(p.Seed, 10))
-		add("window", time.Duration(p.WidthNS).String())
+		add("window", plainDuration(p.WidthNS))
 		add("learned from", fmt.Sprintf("%s windows of %d containers", grouped(p.Training.Windows), p.Training.Containers))
 	}
 	switch {
@@ -149,10 +148,22 @@ func (p *Provenance) facts() []fact {
 		add("labels", fmt.Sprintf("%s (%s), SHA-256 %s", p.Labels.Name, grouped(p.Labels.Windows), p.Labels.SHA256))
 	}
 	add("split", p.Split)
-	add("aftermath", time.Duration(p.AftermathNS).String()+" after each label count as neither normal nor attack")
+	add("aftermath", plainDuration(p.AftermathNS)+" after each label count as neither normal nor attack")
 	add("intervals", fmt.Sprintf("95 %%, %d resamples of containers, seed %d", p.Resamples, p.BootstrapSeed))
 	add("mayfly", p.Mayfly)
 	return facts
+}
+
+// plainDuration is a duration without zeros at its end: 1m, not 1m0s.
+func plainDuration(ns int64) string {
+	s := time.Duration(ns).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // grouped writes a number with a thin space between groups of three digits.

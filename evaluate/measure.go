@@ -43,7 +43,7 @@ func DefaultMeasureOptions() MeasureOptions {
 func Measure(w *Windows, labels []feature.Label, opts MeasureOptions) (*Report, error) {
 	byContainer := assign(w.Containers, labels)
 	classes := classify(w, byContainer, labels, opts.Aftermath.Nanoseconds())
-	r := &Report{Format: "mayfly report", Version: ReportVersion}
+	r := &Report{Format: "mayfly report", Version: ReportVersion, Lost: w.Lost}
 	r.AtThreshold.Threshold = w.Threshold
 	r.Provenance.AftermathNS = opts.Aftermath.Nanoseconds()
 	r.Provenance.BootstrapSeed, r.Provenance.Resamples = opts.Bootstrap.Seed, opts.Bootstrap.Resamples
@@ -212,6 +212,9 @@ func (r *Report) note(labels []feature.Label) {
 		note("no window of any labelled attack: only alarm rates can be given")
 	case r.Windows.Normal == 0:
 		note("no normal windows: no false-positive rate, AUROC or AUPRC can be given")
+	}
+	if r.Lost > 0 {
+		note("%d records were lost while these windows were recorded: what is not there cannot be found", r.Lost)
 	}
 	absent := 0
 	for i := range r.Attacks {

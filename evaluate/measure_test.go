@@ -161,6 +161,25 @@ func TestMeasureEdges(t *testing.T) {
 	}
 }
 
+func TestMeasureTellsLosses(t *testing.T) {
+	w, labels := example()
+	w.Lost = 12
+	r := measure(t, w, labels)
+	if r.Lost != 12 || !strings.Contains(strings.Join(r.Notes, "\n"), "12 records were lost") {
+		t.Errorf("got %d lost, notes %q", r.Lost, r.Notes)
+	}
+}
+
+func TestPlainDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Minute: "1m", time.Hour: "1h", 90 * time.Second: "1m30s", 100 * time.Millisecond: "100ms", time.Hour + time.Second: "1h0m1s", 0: "0s",
+	} {
+		if got := plainDuration(d.Nanoseconds()); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
+	}
+}
+
 func TestMeasureRefusesScores(t *testing.T) {
 	zero := 0.0
 	w := &Windows{Containers: []Container{{ID: "c"}}, Rows: []Scored{row(0, 0, 0/zero)}}

@@ -24,6 +24,7 @@ type Report struct {
 	Windows     Counts  `json:"windows"`
 	Containers  int     `json:"containers"`   // with at least one window
 	NormalHours float64 `json:"normal_hours"` // container-hours of normal windows
+	Lost        int64   `json:"lost"`         // records that the recorder lost within the windows
 
 	// What the scores are worth at any threshold.
 	AUROC          *Estimate `json:"auroc"`

@@ -87,6 +87,7 @@ func (s *scoring) add(rec arrow.Record) error {
 		s.lastNS[row.Container] = row.EndNS()
 		row.Trained = s.wasLearned(&w)
 		s.out.Rows = append(s.out.Rows, row)
+		s.out.Lost += int64(w.Counters[feature.NLost])
 		for _, l := range s.named[row.Container] {
 			p := &s.peaks[l]
 			if row.Trained || !shares(&row, &s.labels[l]) || p.reasons != nil && row.Score <= p.score {

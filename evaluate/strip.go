@@ -41,7 +41,7 @@ func (r *Report) timelineView(c *ContainerSummary) timelineView {
 	t := c.Timeline
 	y := scale{low: r.Histogram.Low, high: r.Histogram.High, from: stripHeight - 1, to: 7}
 	v := timelineView{ContainerSummary: c, Label: c.Name, Threshold: y.at(r.AtThreshold.Threshold),
-		From: clock(t.FromNS), To: clock(t.ToNS), Span: time.Duration(t.ToNS - t.FromNS).Round(time.Second).String()}
+		From: clock(t.FromNS), To: clock(t.ToNS), Span: plainDuration(int64(time.Duration(t.ToNS - t.FromNS).Round(time.Second)))}
 	if v.Label == "" {
 		v.Label = shortID(c.ContainerID)
 	}

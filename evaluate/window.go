@@ -6,7 +6,8 @@ import "mayfly/feature"
 type Windows struct {
 	Threshold  float64 // a window alarms when its score is greater
 	Containers []Container
-	Rows       []Scored // in any order
+	Rows       []Scored // those of a container in time order
+	Lost       int64    // records that the recorder lost within them
 	// Carried says what carried a row's score; it is asked for the peak of each
 	// attack and may be nil.
 	Carried func(row int) []string
