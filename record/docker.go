@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -70,6 +71,7 @@ func (d *docker) follow(ctx context.Context) error {
 		return err
 	}
 	for _, c := range list.Items {
+		d.send(ctx, summaryFacts(&c))
 		d.inspect(ctx, c.ID)
 	}
 	for {
@@ -122,14 +124,30 @@ func (d *docker) send(ctx context.Context, facts *trace.Container) {
 func messageFacts(actor events.Actor) *trace.Container {
 	c := &trace.Container{ContainerID: actor.ID, Runtime: "docker",
 		Name: actor.Attributes["name"], Image: actor.Attributes["image"]}
-	for key, value := range actor.Attributes {
-		if key != "name" && key != "image" {
-			c.Labels = append(c.Labels, key+"="+value)
-		}
+	labels := maps.Clone(actor.Attributes)
+	delete(labels, "name")
+	delete(labels, "image")
+	setLabels(c, labels)
+	return c
+}
+
+// summaryFacts is what the list of containers tells of one.
+func summaryFacts(s *api.Summary) *trace.Container {
+	c := &trace.Container{ContainerID: s.ID, Runtime: "docker", Image: s.Image}
+	if len(s.Names) > 0 {
+		c.Name = strings.TrimPrefix(s.Names[0], "/")
+	}
+	setLabels(c, s.Labels)
+	return c
+}
+
+func setLabels(c *trace.Container, labels map[string]string) {
+	c.Labels = nil
+	for key, value := range labels {
+		c.Labels = append(c.Labels, key+"="+value)
 	}
 	slices.Sort(c.Labels)
-	c.Pod, c.PodNamespace = actor.Attributes[podLabel], actor.Attributes[podNamespaceLabel]
-	return c
+	c.Pod, c.PodNamespace = labels[podLabel], labels[podNamespaceLabel]
 }
 
 // Labels that Kubernetes puts on its containers.
@@ -191,12 +209,7 @@ func dockerFacts(in *api.InspectResponse) *trace.Container {
 	if cfg := in.Config; cfg != nil {
 		c.Image, c.User = cfg.Image, cfg.User
 		c.Entrypoint, c.Cmd = cfg.Entrypoint, cfg.Cmd
-		for key, value := range cfg.Labels {
-			c.Labels = append(c.Labels, key+"="+value)
-		}
-		slices.Sort(c.Labels)
-		c.Pod = cfg.Labels[podLabel]
-		c.PodNamespace = cfg.Labels[podNamespaceLabel]
+		setLabels(c, cfg.Labels)
 		for port := range cfg.ExposedPorts {
 			c.Ports = append(c.Ports, port.String())
 		}
