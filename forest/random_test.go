@@ -230,6 +230,7 @@ func TestBins(t *testing.T) {
 		{"one value", []float32{5, 5, 5}, 255, 1, 3},
 		{"missing", []float32{nan, nan}, 255, 1, 2},
 		{"two bins", noise(2, 1, 1000, 0, 0)[0], 2, 2, 500},
+		{"more rows than edges come from", noise(3, 1, edgeRows+40000, 0, 0)[0], 100, 100, 3400},
 		{"ends", []float32{math.MaxFloat32, -math.MaxFloat32, 0, math.Nextafter32(math.MaxFloat32, 0)}, 255, 4, 1},
 	} {
 		edges := edges(sortedValues(nil, c.col), c.bins)
