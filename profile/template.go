@@ -79,45 +79,84 @@ func volatileDir(path string) bool {
 }
 
 var (
-	uuidForm   = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	dateForm   = regexp.MustCompile(`(?:19|20)\d\d(?:([-_.])(?:0[1-9]|1[0-2])([-_.])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?:[T_ -](?:[01]\d|2[0-3])(?:[:_-]?[0-5]\d){1,2}(?:\.\d+)?Z?)?`)
-	alnumRun   = regexp.MustCompile(`[0-9A-Za-z]+`)
-	digitRun   = regexp.MustCompile(`[0-9]+`)
-	tmpForm    = regexp.MustCompile(`^(\.?)tmp(\.?)([0-9A-Za-z_]{6,12})((?:\.[a-z]{1,5})?)$`)
-	sedForm    = regexp.MustCompile(`^sed([0-9A-Za-z]{6})$`)
-	lastSix    = regexp.MustCompile(`^(.*[.-])([0-9A-Za-z]{6})$`)
-	lastRandom = regexp.MustCompile(`^((?:.*[._-])?)([0-9A-Za-z]{6,12})$`)
+	uuidForm = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	dateForm = regexp.MustCompile(`(?:19|20)\d\d(?:([-_.])(?:0[1-9]|1[0-2])([-_.])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?:[T_ -](?:[01]\d|2[0-3])(?:[:_-]?[0-5]\d){1,2}(?:\.\d+)?Z?)?`)
+	tmpForm  = regexp.MustCompile(`^(\.?)tmp(\.?)([0-9A-Za-z_]{6,12})((?:\.[a-z]{1,5})?)$`)
 )
 
 // templatePart replaces within one component of a path. counted: every run of
-// digits counts; volatile: it lies in a directory of temporary files.
+// digits counts; volatile: it lies in a directory of temporary files. The checks
+// before each form are there for speed only.
 func templatePart(part string, counted, volatile bool) string {
-	if part == "" {
+	if plain(part) {
 		return part
 	}
-	if allDigits(part) {
+	digits := 0
+	for i := range len(part) {
+		if digit(part[i]) {
+			digits++
+		}
+	}
+	if digits == len(part) {
 		return tmplNumber
 	}
-	part = uuidForm.ReplaceAllString(part, tmplUUID)
-	part = replaceRuns(part, dateForm, digit, tmplDate)
-	if m := tmpForm.FindStringSubmatch(part); m != nil && (volatile || m[2] != "" || random(m[3])) {
-		return m[1] + "tmp" + m[2] + tmplTemp + m[4]
+	if len(part) >= 36 && strings.Count(part, "-") >= 4 {
+		part = uuidForm.ReplaceAllString(part, tmplUUID)
 	}
-	if m := sedForm.FindStringSubmatch(part); m != nil && random(m[1]) {
-		return "sed" + tmplTemp
+	if digits >= 8 {
+		part = replaceRuns(part, dateForm, digit, tmplDate)
 	}
-	if m := lastSix.FindStringSubmatch(part); m != nil && random(m[2]) {
-		part = m[1] + tmplTemp
-	} else if m := lastRandom.FindStringSubmatch(part); volatile && m != nil && random(m[2]) {
-		part = m[1] + tmplTemp
-	}
-	part = alnumRun.ReplaceAllStringFunc(part, func(run string) string {
-		if longHex(run) {
-			return tmplHex
+	if strings.Contains(part, "tmp") {
+		if m := tmpForm.FindStringSubmatch(part); m != nil && (volatile || m[2] != "" || random(m[3])) {
+			return m[1] + "tmp" + m[2] + tmplTemp + m[4]
 		}
-		return run
-	})
-	return replaceNumbers(part, counted)
+	}
+	part = replaceTail(part, volatile)
+	if digits > 0 || len(part) >= 32 {
+		part = replaceNumbers(replaceHex(part), counted)
+	}
+	return part
+}
+
+// replaceTail replaces a random name at the end of a component.
+func replaceTail(part string, volatile bool) string {
+	from := len(part)
+	for from > 0 && alnum(part[from-1]) {
+		from--
+	}
+	tail := part[from:]
+	if len(tail) < 6 || len(tail) > 12 {
+		return part
+	}
+	if from == 0 {
+		if rest, ok := strings.CutPrefix(tail, "sed"); ok && len(rest) == 6 && random(rest) {
+			return "sed" + tmplTemp
+		}
+	}
+	switch before := part[:from]; {
+	case !random(tail):
+	case len(tail) == 6 && from > 0 && (part[from-1] == '.' || part[from-1] == '-'):
+		return before + tmplTemp
+	case volatile && (from == 0 || strings.IndexByte("._-", part[from-1]) >= 0):
+		return before + tmplTemp
+	}
+	return part
+}
+
+// replaceHex replaces runs of letters and digits that are long hex numbers.
+func replaceHex(part string) string {
+	for from := 0; from < len(part); {
+		to := from
+		for to < len(part) && alnum(part[to]) {
+			to++
+		}
+		if to-from >= 12 && longHex(part[from:to]) {
+			part = part[:from] + tmplHex + part[to:]
+			to = from + len(tmplHex)
+		}
+		from = max(to, from+1)
+	}
+	return part
 }
 
 // replaceRuns replaces the matches of form that do not touch another character
@@ -137,34 +176,34 @@ func replaceRuns(s string, form *regexp.Regexp, class func(byte) bool, with stri
 	return b.String()
 }
 
+// replaceNumbers replaces runs of digits that are long enough.
 func replaceNumbers(s string, counted bool) string {
 	var b strings.Builder
-	from := 0
-	for _, at := range digitRun.FindAllStringIndex(s, -1) {
-		length := at[1] - at[0]
-		afterLetter := at[0] > 0 && letter(s[at[0]-1])
-		if !counted && length < 5 && (length < 4 || afterLetter) {
-			continue
+	done := 0
+	for from := 0; from < len(s); {
+		to := from
+		for to < len(s) && digit(s[to]) {
+			to++
 		}
-		b.WriteString(s[from:at[0]])
-		b.WriteString(tmplNumber)
-		from = at[1]
+		length := to - from
+		afterLetter := from > 0 && letter(s[from-1])
+		if length >= 5 || length == 4 && !afterLetter || length > 0 && counted {
+			b.WriteString(s[done:from])
+			b.WriteString(tmplNumber)
+			done = to
+		}
+		from = max(to, from+1)
 	}
-	b.WriteString(s[from:])
+	if done == 0 {
+		return s
+	}
+	b.WriteString(s[done:])
 	return b.String()
 }
 
 func digit(c byte) bool  { return '0' <= c && c <= '9' }
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-func allDigits(s string) bool {
-	for i := range len(s) {
-		if !digit(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
+func alnum(c byte) bool  { return digit(c) || letter(c) }
 
 func longHex(s string) bool {
 	digits, letters := 0, 0
