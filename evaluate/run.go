@@ -44,7 +44,7 @@ func Run(ctx context.Context, detectorPath string, features []string, opts Optio
 	files := make([]*feature.File, 0, len(features))
 	defer func() {
 		for _, f := range files {
-			f.Close()
+			_ = f.Close() // was only read
 		}
 	}()
 	for _, path := range features {

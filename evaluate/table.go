@@ -32,7 +32,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if len(r.Attacks) > 0 {
 		line("attacks found\t%d of %d", r.Found, r.Found+r.Missed)
 	}
-	t.Flush()
+	_ = t.Flush() // into a buffer, which takes everything
 	if len(r.Attacks) > 0 {
 		fmt.Fprintln(&b)
 		t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -42,7 +42,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 			line("%s\t%s\t%d\t%d\t%s\t%s\t%s", printable(a.Attack), printable(shortID(a.Container)), a.Windows, a.Alarms,
 				a.outcome(), optional(a.PeakScore, decimals), printable(strings.Join(a.Carried, "; ")))
 		}
-		t.Flush()
+		_ = t.Flush() // into a buffer, which takes everything
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(&b, "\nnote: %s", note)
