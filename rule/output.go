@@ -65,7 +65,7 @@ func WriteFiles(files []Output) (err error) {
 	defer func() {
 		if err != nil {
 			for _, path := range slices.Backward(fresh) {
-				os.Remove(path)
+				_ = os.Remove(path) // the first error is the one to tell
 			}
 		}
 	}()

@@ -173,7 +173,7 @@ func (o *rulesOptions) load(args []string) (*profile.Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	p, err := profile.Decode(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.profile, err)
@@ -189,7 +189,7 @@ func (o *rulesOptions) readFindings() (map[string][]profile.Item, error) {
 	if err != nil {
 		return nil, fmt.Errorf("findings: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return rule.ReadFindings(f, o.findings)
 }
 
