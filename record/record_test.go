@@ -1,0 +1,93 @@
+package record
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"mayfly/trace"
+)
+
+// TestKinds has a program in a container of its own make each kind of call, and
+// wants each event with its arguments.
+func TestKinds(t *testing.T) {
+	rec := startRecording(t, nil)
+	id, cgroup := fakeContainer(t)
+	dir := t.TempDir()
+	if out, err := inCgroup(t, cgroup, "kinds:"+dir).Output(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	tr := rec.end()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
+		if e.ContainerID == id {
+			got.WriteString(strings.NewReplacer(self, "SELF", dir, "DIR", filepath.Dir(dir), "UP").Replace(describe(&e)) + "\n")
+		}
+	}
+	for _, want := range kindLines {
+		wantLine(t, got.String(), want)
+	}
+	if t.Failed() {
+		t.Log(got.String())
+	}
+	if lost := checkBalance(t, tr, id); lost[trace.LossEvents]+lost[trace.LossSequences] != 0 {
+		t.Errorf("lost %v, want nothing", lost)
+	}
+}
+
+func wantLine(t *testing.T, got, want string) {
+	t.Helper()
+	if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(got) {
+		t.Errorf("no event %s", want)
+	}
+}
+
+// kindLines are the events that childKinds makes, as regular expressions.
+var kindLines = []string{
+	`exec ret=0 path=SELF argv=\["SELF" "-test.run=none"\] cwd=\S+ origin=image`,
+	`open ret=\d+ path=DIR/made flags=66 mode=416`,
+	`open ret=\d+ path=DIR/made flags=\d+ mode=0`,
+	`open ret=-2 path=UP/none/such/x flags=\d+ mode=0`,
+	`chmod ret=0 path=DIR/made mode=384`,
+	`chmod ret=0 path=DIR/made mode=420`,
+	`chown ret=0 path=DIR/made mode=2 arg=1`,
+	`chown ret=0 path=DIR/made mode=3 arg=-1`,
+	`link ret=0 path=DIR/made path2=DIR/hard flags=0`,
+	`link ret=0 path=DIR/made path2=DIR/soft flags=0`,
+	`rename ret=0 path=DIR/hard path2=DIR/moved flags=1`,
+	`unlink ret=0 path=DIR/moved flags=0`,
+	`unlink ret=-2 path=DIR/none flags=512`,
+	`memfd_create ret=\d+ path=mine flags=0`,
+	`mount ret=-2 path=none path2=DIR/none flags=1 addr=tmpfs`,
+	`umount ret=-2 path=DIR/none flags=2`,
+	`module_load ret=-\d+ path=DIR/made flags=0`,
+	`bpf ret=-22 arg=65535`,
+	`ptrace ret=-3 arg=16`,
+	`setns ret=-22 flags=1073741824`,
+	`unshare ret=0 flags=67108864`,
+	`bind ret=0 family=inet local=127\.0\.0\.1 localport=\d{4,5}`,
+	`listen ret=0 family=inet local=127\.0\.0\.1 localport=\d{4,5}`,
+	`connect ret=(0|-115) family=inet addr=127\.0\.0\.1 port=\d{4,5} local=127\.0\.0\.1 localport=\d{4,5}`,
+	`connect ret=(-111|-115) family=inet addr=127\.0\.0\.1 port=1 local=\S+ localport=\d+`,
+	`accept ret=\d+ family=inet addr=127\.0\.0\.1 port=\d{4,5} local=127\.0\.0\.1 localport=\d{4,5}`,
+	`bind ret=0 family=unix local=u\.sock`,
+	`connect ret=0 family=unix addr=u\.sock`,
+	`accept ret=\d+ family=unix local=u\.sock`,
+	`bind ret=0 family=inet6 local=::1 localport=\d{4,5}`,
+	`setgid ret=0 arg=1234`,
+	`setuid ret=0 arg=1235`,
+	`setuid ret=0 arg=0`,
+	`capset ret=0 arg=2097153`,
+	`fork flags=\d+`,
+	`exec ret=0 path=SELF argv=\["SELF" "-test.run=none" "second argument"\] cwd=DIR origin=image`,
+	`exit arg=1792`,
+	`exec ret=0 path=DIR/dropped argv=\["./dropped" "-test.run=none"\] cwd=DIR origin=written`,
+	`exec ret=-2 path=/no/such/program argv=\["/no/such/program" "a b"\] cwd=DIR`,
+	`exit arg=0`,
+}
