@@ -28,7 +28,7 @@ func (f *atomicFile) commit(path string) error {
 	if err := f.Sync(); err != nil {
 		return errors.Join(err, f.abort())
 	}
-	if err := f.File.Close(); err != nil {
+	if err := f.Close(); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -39,7 +39,7 @@ func (f *atomicFile) commit(path string) error {
 
 // abort closes and removes the temporary file.
 func (f *atomicFile) abort() error {
-	return errors.Join(f.File.Close(), os.Remove(f.Name()))
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func syncFolder(path string) error {

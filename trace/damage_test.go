@@ -132,6 +132,29 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestOpenSound(t *testing.T) {
+	dir := t.TempDir()
+	good := sampleFile(t, dir, sampleEvents(10, 1))
+	root := filepath.Join(dir, "good")
+	torn := filepath.Join(filepath.Dir(good), "torn.parquet")
+	if err := os.WriteFile(torn, []byte("PAR1 and no more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr, bad, err := OpenSound(root)
+	if err != nil || len(bad) != 1 || len(tr.Files(Events)) != 1 {
+		t.Fatalf("got %v, bad %v, error %v: want one file and one bad", tr, bad, err)
+	}
+	wantError(t, "bad file", bad[0], torn+": truncated Parquet")
+	if err := os.Remove(good); err != nil {
+		t.Fatal(err)
+	}
+	_, bad, err = OpenSound(root)
+	wantError(t, "no sound file", err, "none of its 1 files can be read", torn)
+	if len(bad) != 1 {
+		t.Errorf("got %v, want one bad file", bad)
+	}
+}
+
 func retype(name string, to arrow.DataType) func([]arrow.Field) []arrow.Field {
 	return func(fields []arrow.Field) []arrow.Field {
 		for i := range fields {
@@ -305,7 +328,7 @@ func TestHugeCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := readAll(path)
-		wantError(t, name, err, path, "Parquet footer")
+		wantError(t, name, err, path, "footer")
 	}
 	if err := checkRuns([]byte{0xfe, 0xff, 0xff, 0xff, 0x0f, 1}, 1, 100); err == nil {
 		t.Error("run of 2^31 values in a page of 100: got no error")

@@ -262,7 +262,7 @@ func (s *mergeSource) release() {
 
 func (s *mergeSource) close() {
 	s.release()
-	s.cursor.f.Close()
+	s.cursor.f.close()
 }
 
 func (m *merger) close() {

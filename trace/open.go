@@ -46,7 +46,7 @@ func Open(path string) (*Trace, error) {
 
 // OpenSound is Open for whoever would rather go on without the bad files of a
 // directory: their errors are returned, a *FileError each, beside the trace of
-// the others.
+// the others. Where no file is sound there is no trace, and err says so.
 func OpenSound(path string) (t *Trace, bad []error, err error) {
 	t, err = open(path, func(err error) error {
 		var file *FileError
@@ -56,6 +56,9 @@ func OpenSound(path string) (t *Trace, bad []error, err error) {
 		bad = append(bad, err)
 		return nil
 	})
+	if err != nil && len(bad) > 0 {
+		err = fmt.Errorf("%s: none of its %d files can be read, the first: %w", path, len(bad), bad[0])
+	}
 	return t, bad, err
 }
 
@@ -126,7 +129,7 @@ func (t *Trace) add(path, rel string, want Table) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.close()
 	if want != "" && f.table != want {
 		return &FileError{path, fmt.Errorf("a file of table %s in the folder of %s", f.table, want)}
 	}
@@ -180,7 +183,7 @@ func (f *File) SHA256() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // only read
 	h := sha256.New()
 	if _, err := io.Copy(h, in); err != nil {
 		return "", fmt.Errorf("%s: %w", f.Path, err)
@@ -222,7 +225,7 @@ func scanFile(ctx context.Context, file File, batchRows int, yield func(arrow.Re
 		yield(nil, err)
 		return false
 	}
-	defer c.f.Close()
+	defer c.f.close()
 	for {
 		rec, err := c.next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -241,12 +244,12 @@ func openCursor(file File, batchRows int) (*parquetCursor, error) {
 		return nil, err
 	}
 	if f.table != file.Table || f.meta != file.Meta || f.NumRows() != file.Rows {
-		f.Close()
+		f.close()
 		return nil, &FileError{file.Path, errors.New("has changed since the trace was opened")}
 	}
 	c, err := f.cursor(batchRows)
 	if err != nil {
-		f.Close()
+		f.close()
 	}
 	return c, err
 }

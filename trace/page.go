@@ -172,7 +172,8 @@ func (p *pageReader) dictionary(h *format.PageHeader, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if e := h.DictionaryPageHeader.V.Encoding; e != format.Plain && e != format.PlainDictionary {
+	e := h.DictionaryPageHeader.V.Encoding
+	if e != format.Plain && e != format.PlainDictionary { //nolint:staticcheck // older writers say so
 		return fmt.Errorf("dictionary page in encoding %s", e)
 	}
 	if p.dictPlain, err = p.decompress(p.dictPlain, body, int(h.UncompressedPageSize)); err != nil {

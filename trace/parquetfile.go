@@ -41,7 +41,7 @@ func OpenParquet(path string, want *arrow.Schema, limits Limits) (*ParquetFile, 
 func openParquetFunc(path string, limits Limits, want func(map[string]string) (*arrow.Schema, error)) (*ParquetFile, error) {
 	f := &ParquetFile{path: path, limits: limits.orDefaults()}
 	if err := f.open(want); err != nil {
-		f.Close()
+		f.close()
 		var in *os.PathError
 		if errors.As(err, &in) && in.Path == path {
 			err = in.Err
@@ -69,7 +69,7 @@ func (f *ParquetFile) open(want func(map[string]string) (*arrow.Schema, error)) 
 	f.parquet, err = parquet.OpenFile(f.file, info.Size(),
 		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.FileReadMode(parquet.ReadModeSync))
 	if err != nil {
-		return fmt.Errorf("Parquet footer: %w", err)
+		return fmt.Errorf("footer: %w", err)
 	}
 	if err := f.checkGroups(); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (f *ParquetFile) checkFooter(size int64) error {
 		return fmt.Errorf("truncated Parquet: a footer of %d bytes in a file of %d", length, size)
 	}
 	if length > f.limits.FooterBytes {
-		return fmt.Errorf("Parquet footer of %d bytes: the limit is %d", length, f.limits.FooterBytes)
+		return fmt.Errorf("footer of %d bytes: the limit is %d", length, f.limits.FooterBytes)
 	}
 	footer := make([]byte, length)
 	if _, err := f.file.ReadAt(footer, size-8-length); err != nil {
@@ -119,10 +119,10 @@ func (f *ParquetFile) checkFooter(size int64) error {
 	}
 	n, err := thriftLen(footer, f.limits.FooterItems)
 	if err != nil {
-		return fmt.Errorf("Parquet footer: %w", err)
+		return fmt.Errorf("footer: %w", err)
 	}
 	if n != len(footer) {
-		return fmt.Errorf("Parquet footer: %d bytes after its end", len(footer)-n)
+		return fmt.Errorf("footer: %d bytes after its end", len(footer)-n)
 	}
 	return nil
 }
@@ -215,6 +215,9 @@ func (f *ParquetFile) Close() error {
 	}
 	return f.file.Close()
 }
+
+// close is Close where an error has nothing to tell: the file was only read.
+func (f *ParquetFile) close() { _ = f.Close() }
 
 // Records yields the rows in the order of the file, in records of at most
 // limits.BatchRows rows that never reach over the end of a row group. The caller

@@ -27,7 +27,7 @@ func (p *pageReader) values(pg *page, enc format.Encoding, body []byte) error {
 	switch enc {
 	case format.Plain:
 		return pg.values.plain(p.kind, body, n, p.limits)
-	case format.RLEDictionary, format.PlainDictionary:
+	case format.RLEDictionary, format.PlainDictionary: //nolint:staticcheck // older writers say so
 		return p.indexes(pg, body, n)
 	case format.DeltaBinaryPacked:
 		return pg.values.delta(p.kind, body, n)
@@ -47,7 +47,7 @@ func (p *pageReader) indexes(pg *page, body []byte, n int) error {
 	}
 	if n == 0 {
 		pg.index = pg.index[:0]
-		pg.values.reset(p.kind)
+		pg.values.reset()
 		return nil
 	}
 	if len(body) == 0 || body[0] > 32 {
@@ -102,7 +102,7 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-func (v *values) reset(kind parquet.Kind) {
+func (v *values) reset() {
 	v.n = 0
 	v.w32, v.w64, v.bits, v.spans = v.w32[:0], v.w64[:0], v.bits[:0], v.spans[:0]
 }

@@ -105,7 +105,9 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 			if err := w.Events(sampleEvents(10, 1)); err != nil {
 				t.Fatal(err)
 			}
-			w.events.file.File.Close()
+			if err := w.events.file.Close(); err != nil {
+				t.Fatal(err)
+			}
 			if err := fail(w); err == nil || !strings.Contains(err.Error(), "table events: ") ||
 				!strings.Contains(err.Error(), "rows are lost") {
 				t.Fatalf("got %v, want an error naming table and rows", err)
