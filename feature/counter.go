@@ -62,7 +62,7 @@ var Counters = [NumCounters]CounterInfo{
 	NEvents:          {"n_events", "events", "rows of the events table", MissingEvents},
 	NCalls:           {"n_calls", "calls", "system calls in sequences", MissingCalls},
 	NDistinctCalls:   {"n_distinct_calls", "calls", "different system calls in sequences", MissingCalls},
-	NErrors:          {"n_errors", "events", "events whose call failed (ret < 0)", MissingEvents | MissingErrors},
+	NErrors:          {"n_errors", "events", "events whose call failed (ret < 0), but for EINTR, EAGAIN, EINPROGRESS and calls that the kernel restarts", MissingEvents | MissingErrors},
 	NExecs:           {"n_execs", "events", "programs executed", MissingEvents},
 	NFailedExecs:     {"n_execs_failed", "events", "execs that failed", MissingEvents | MissingErrors},
 	NWrittenExecs:    {"n_execs_written", "events", "execs of a file written after the container started, or of memory", MissingEvents},

@@ -86,7 +86,8 @@ type reading struct {
 
 func (r *reading) longCounter(c Counter) float64 { return float64(r.long.counter(c)) }
 
-// deviations are how far calls lie from what is usual, largest first, in scales.
+// deviations are how far calls, counters of events and new items lie from what
+// is usual, largest first, in scales.
 type deviations struct {
 	top []float64 // absolute
 	sum float64   // of squares, each at most maxSquare
@@ -151,8 +152,31 @@ func (r *reading) deviate(m *measure) {
 			r.longDevs.add(unseen(float64(n)))
 		}
 	}
+	if r.w.Missing&MissingEvents == 0 {
+		r.deviateEvents(float64(m.space.LongWindows))
+	}
 	r.short.sort()
 	r.longDevs.sort()
+}
+
+// deviateEvents adds what events say to the deviations: how far their counters
+// lie from what is usual, and new items. A column of new items alone would be
+// lost on a forest where training had none: it cannot split on a constant.
+func (r *reading) deviateEvents(long float64) {
+	for c := NErrors; c <= NMemfds; c++ {
+		if r.w.Known(c) {
+			r.short.add(r.model.Counters[c][0].deviation(float64(r.w.Counters[c])))
+			r.longDevs.add(r.model.Counters[c][1].deviation(r.longCounter(c)))
+		}
+	}
+	for kind := range numNovelKinds {
+		if n := r.novel[newItems+novel(kind)]; n > 0 {
+			r.short.add(r.model.noveltyBits(kind, 1) * (1 + math.Log(float64(n))))
+		}
+		if n := r.long.novelty[newItems+novel(kind)]; n > 0 {
+			r.longDevs.add(r.model.noveltyBits(kind, long) * (1 + math.Log(float64(n))))
+		}
+	}
 }
 
 func (d *deviations) reset() { d.top, d.sum, d.up = d.top[:0], 0, 0 }

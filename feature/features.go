@@ -86,9 +86,9 @@ func volumeFeatures() (all []Feature) {
 }
 
 func deviationFeatures() (all []Feature) {
-	const unit = "scales from the median"
+	const unit = "scales from the median, absolute; bits for new things"
 	for k := range topDeviations {
-		reason := fmt.Sprintf("the call that is number %d in how far its count lies from what is usual: attacks move few calls, and which ones differs from attack to attack", k+1)
+		reason := fmt.Sprintf("the call, event counter or new thing that is number %d in how far it lies from what is usual: an attack moves few of them, and which ones differs from attack to attack", k+1)
 		all = append(all, both(Feature{Name: fmt.Sprintf("deviation_%d", k+1), Family: "deviation", Unit: unit, Reason: reason,
 			Gone: MissingCalls, read: func(r *reading) float64 { return r.short.at(k) }},
 			func(r *reading) float64 { return r.longDevs.at(k) })...)

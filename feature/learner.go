@@ -108,7 +108,8 @@ type learning struct {
 	families   [numFamilies][2]histogram
 	trigrams   map[uint32]*trigramLearning
 	items      map[string]*sole
-	overflow   uint64 // trigrams that found their set full
+	overflow   uint64                // trigrams that found their set full
+	novel      [numNovelKinds]uint64 // windows with an item that no window before had, by kind
 }
 
 type callLearning struct {
@@ -201,6 +202,7 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 		s.count += uint64(w.TrigramCounts[i])
 	}
 	l.items = l.items[:0]
+	var isNew [numNovelKinds]bool
 	for _, text := range w.Items {
 		item, err := profile.ParseItem(text)
 		if err != nil {
@@ -211,6 +213,14 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 			s.see(at)
 		} else if len(m.items) < l.opts.MaxItems*len(profile.Kinds()) {
 			m.items[strings.Clone(text)] = &sole{place: at, to: at.startNS}
+			if kind, ok := novelIndex[item.Kind]; ok {
+				isNew[kind-newItems] = true
+			}
+		}
+	}
+	for kind, yes := range isNew {
+		if yes {
+			m.novel[kind]++
 		}
 	}
 	l.counts = append(append(l.counts[:0], w.ItemCounts...), w.CallCounts...)
@@ -249,6 +259,9 @@ func merge(all []*learning) *learning {
 		out.windows += m.windows
 		out.missing &= m.missing
 		out.overflow += m.overflow
+		for kind, n := range m.novel {
+			out.novel[kind] += n
+		}
 		for c, s := range m.calls {
 			to := out.calls[c]
 			if to == nil {
@@ -283,7 +296,7 @@ func merge(all []*learning) *learning {
 
 // finish turns sums into ranges.
 func (m *learning) finish(name string) *model {
-	out := &model{Name: name, Windows: m.windows, Missing: m.missing, TrigramOverflow: m.overflow, learned: m}
+	out := &model{Name: name, Windows: m.windows, Missing: m.missing, TrigramOverflow: m.overflow, NovelWindows: m.novel[:], learned: m}
 	for _, c := range slices.Sorted(maps.Keys(m.calls)) {
 		s := m.calls[c]
 		out.Calls = append(out.Calls, callModel{Call: c, Windows: s.scales[0].n,

@@ -129,3 +129,12 @@ func (m *measure) bits(t uint32, seen uint64) float64 {
 	}
 	return math.Log2((pairs + 1 + smooth) / (float64(seen) + smooth))
 }
+
+// noveltyBits is how surprising it is, in bits, that items of a kind are new in
+// a span of so many windows: by how often that came in training, where each
+// window was measured against those before it. A service that reads a file that
+// it never read each second surprises nobody with one more.
+func (m *model) noveltyBits(kind int, windows float64) float64 {
+	p := (float64(m.NovelWindows[kind]) + 1) / (float64(m.Windows) + 2)
+	return max(0, -math.Log2(p*windows))
+}

@@ -130,6 +130,8 @@ func (m *model) check() error {
 		return fmt.Errorf("got %d counters and %d families, want %d and %d", len(m.Counters), len(m.Families), NumCounters, numFamilies)
 	case len(m.Trigrams) != len(m.TrigramCounts):
 		return fmt.Errorf("%d trigrams beside %d counts", len(m.Trigrams), len(m.TrigramCounts))
+	case len(m.NovelWindows) != numNovelKinds || slices.Max(m.NovelWindows) > m.Windows:
+		return fmt.Errorf("windows with new items: got %d", m.NovelWindows)
 	case m.Missing&^missingAll != 0:
 		return fmt.Errorf("missing: got %#x", m.Missing)
 	}
