@@ -84,6 +84,21 @@ type reading struct {
 	longDevs deviations
 }
 
+// deviation and excess on the long scale. As long as the sums are lower bounds,
+// only what is too much already says anything.
+func (r *reading) longDeviation(of *Range, count float64) float64 {
+	return r.judge(of.deviation(count))
+}
+
+func (r *reading) longExcess(of *Range, count float64) float64 { return r.judge(of.excess(count)) }
+
+func (r *reading) judge(d float64) float64 {
+	if r.long.whole {
+		return d
+	}
+	return max(d, 0)
+}
+
 func (r *reading) longCounter(c Counter) float64 { return float64(r.long.counter(c)) }
 
 // deviations are how far calls, counters of events and new items lie from what
@@ -142,7 +157,7 @@ func (r *reading) deviate(m *measure) {
 			continue
 		}
 		r.short.add(cm.Short.deviation(count))
-		r.longDevs.add(cm.Long.deviation(long))
+		r.longDevs.add(r.longDeviation(&cm.Long, long))
 	}
 	for ; at < len(r.w.Calls); at++ {
 		r.short.add(unseen(float64(r.w.CallCounts[at])))
@@ -166,7 +181,7 @@ func (r *reading) deviateEvents(long float64) {
 	for c := NErrors; c <= NMemfds; c++ {
 		if r.w.Known(c) {
 			r.short.add(r.model.Counters[c][0].deviation(float64(r.w.Counters[c])))
-			r.longDevs.add(r.model.Counters[c][1].deviation(r.longCounter(c)))
+			r.longDevs.add(r.longDeviation(&r.model.Counters[c][1], r.longCounter(c)))
 		}
 	}
 	for kind := range numNovelKinds {

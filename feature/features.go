@@ -76,7 +76,9 @@ func volumeFeatures() (all []Feature) {
 		{NDistinctCalls, "distinct_calls", "a program that does not belong brings a wider set of calls"},
 		{NEvents, "events", "an intruder's commands open, execute and connect more than the service does"},
 	} {
-		long := func(r *reading) float64 { return r.model.Counters[c.counter][1].excess(r.longCounter(c.counter)) }
+		long := func(r *reading) float64 {
+			return r.longExcess(&r.model.Counters[c.counter][1], r.longCounter(c.counter))
+		}
 		all = append(all, both(Feature{Name: c.name, Family: "volume", Unit: unit, Reason: c.reason, Gone: Counters[c.counter].Gone,
 			read: func(r *reading) float64 {
 				return r.model.Counters[c.counter][0].excess(float64(r.w.Counters[c.counter]))
@@ -105,7 +107,7 @@ func familyFeatures() (all []Feature) {
 		all = append(all, both(Feature{Name: "calls_" + familyNames[f], Family: "calls", Unit: "scales beyond the usual range",
 			Reason: familyReasons[f], Gone: MissingCalls,
 			read: func(r *reading) float64 { return r.model.Families[f][0].excess(float64(r.families[f])) }},
-			func(r *reading) float64 { return r.model.Families[f][1].excess(float64(r.long.families[f])) })...)
+			func(r *reading) float64 { return r.longExcess(&r.model.Families[f][1], float64(r.long.families[f])) })...)
 	}
 	return all
 }

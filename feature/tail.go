@@ -11,6 +11,8 @@ import (
 // The newest window is part of it.
 type tail struct {
 	key      containerKey
+	firstNS  int64 // start of the first window since the tail began
+	whole    bool  // it has gone on for the whole long scale; otherwise its sums are lower bounds
 	recent   []recentWindow
 	calls    map[trace.Call]uint64 // no zeros
 	counters [NumCounters]uint64
@@ -47,7 +49,7 @@ func keyOf(w *Window) containerKey { return containerKey{w.Host, w.ContainerID} 
 func (t *tails) push(key containerKey, w *Window, long int64) *tail {
 	el := t.byKey[key]
 	if el == nil {
-		el = t.order.PushFront(&tail{key: containerKey{strings.Clone(key.host), strings.Clone(key.id)}, calls: map[trace.Call]uint64{}})
+		el = t.order.PushFront(&tail{key: containerKey{strings.Clone(key.host), strings.Clone(key.id)}, firstNS: w.StartNS, calls: map[trace.Call]uint64{}})
 		t.byKey[el.Value.(*tail).key] = el
 		if t.order.Len() > t.limit {
 			old := t.order.Remove(t.order.Back()).(*tail)
@@ -57,6 +59,7 @@ func (t *tails) push(key containerKey, w *Window, long int64) *tail {
 	t.order.MoveToFront(el)
 	tail := el.Value.(*tail)
 	tail.expire(w.StartNS, long*w.WidthNS)
+	tail.whole = w.StartNS-tail.firstNS >= (long-1)*w.WidthNS
 	tail.add(w)
 	return tail
 }
@@ -64,7 +67,8 @@ func (t *tails) push(key containerKey, w *Window, long int64) *tail {
 func (t *tail) expire(now, span int64) {
 	n, old := len(t.recent), 0
 	if n > 0 && t.recent[n-1].startNS >= now {
-		now += span + t.recent[n-1].startNS - now // all of them
+		t.firstNS = now
+		now = t.recent[n-1].startNS + span // all of them
 	}
 	for old < n && t.recent[old].startNS <= now-span {
 		t.drop(&t.recent[old])
