@@ -38,7 +38,8 @@ type Estimate struct {
 // none.
 type Intervals struct {
 	AUROC, AUPRC *[2]float64
-	Recalls      []*[2]float64 // at each false-positive rate asked for
+	Recalls      []*[2]float64 // at each false-positive rate of the grid
+	Precisions   []*[2]float64 // at each recall of the grid
 }
 
 // Bootstrap draws clusters with replacement, because windows of one container
@@ -46,8 +47,8 @@ type Intervals struct {
 // would give intervals that are far too narrow. Percentile method: Efron and
 // Tibshirani, An Introduction to the Bootstrap, chapter 13. Samples that miss a
 // class are left out; with too few left there is no interval.
-func (r *Ranking) Bootstrap(fprs []float64, opts BootstrapOptions) Intervals {
-	out := Intervals{Recalls: make([]*[2]float64, len(fprs))}
+func (r *Ranking) Bootstrap(grid Grid, opts BootstrapOptions) Intervals {
+	out := Intervals{Recalls: make([]*[2]float64, len(grid.FPRs)), Precisions: make([]*[2]float64, len(grid.Recalls))}
 	if attacked, normal := r.spread(); min(attacked, normal) < 2 || opts.Resamples < 1 {
 		return out
 	}
@@ -59,7 +60,7 @@ func (r *Ranking) Bootstrap(fprs []float64, opts BootstrapOptions) Intervals {
 			weights := make([]float64, r.clusters)
 			for i := thread; i < opts.Resamples; i += threads {
 				draw(weights, rand.New(rand.NewPCG(opts.Seed, uint64(i))))
-				samples[i] = r.summarize(weights, fprs)
+				samples[i] = r.summarize(weights, grid)
 			}
 		})
 	}
@@ -77,8 +78,11 @@ func (r *Ranking) Bootstrap(fprs []float64, opts BootstrapOptions) Intervals {
 	}
 	out.AUROC = figure(func(s Summary) float64 { return s.AUROC })
 	out.AUPRC = figure(func(s Summary) float64 { return s.AUPRC })
-	for i := range fprs {
+	for i := range grid.FPRs {
 		out.Recalls[i] = figure(func(s Summary) float64 { return s.Rates[i].Recall })
+	}
+	for i := range grid.Recalls {
+		out.Precisions[i] = figure(func(s Summary) float64 { return s.Precisions[i] })
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -137,15 +138,31 @@ func (r *Report) roc(title string, x scale) chart {
 		}
 		chance.line(x.at(v), y.at(v))
 	}
+	area := bandPath(r.ROCBand, x, y)
 	c := chart{Title: title, XLabel: "normal windows that alarm (FPR)", YLabel: "attack windows that alarm",
 		YTicks: shareTicks(y),
 		About:  "Share of attack windows that alarm against share of normal windows that alarm, AUROC " + r.AUROC.words(decimals),
-		Lines:  []stroke{{"chance", chance.String()}, {"curve", curve.String()}}}
+		Lines:  []stroke{{"band", area}, {"chance", chance.String()}, {"curve", curve.String()}}}
 	if r.AtThreshold.FPR != nil && r.AtThreshold.Recall != nil {
 		c.Dots = []dot{{"point", x.at(*r.AtThreshold.FPR), y.at(*r.AtThreshold.Recall), "the detector's threshold"}}
 	}
 	c.Legend = []legend{{"curve", "AUROC " + r.AUROC.words(decimals)}, {"point", "at the threshold"}, {"chance", "chance"}}
 	return c
+}
+
+// bandPath is the area between the bounds of a band, empty without a band.
+func bandPath(band []Band, x, y scale) string {
+	var area path
+	for _, b := range band {
+		area.line(x.at(b.At), y.at(b.High))
+	}
+	for _, b := range slices.Backward(band) {
+		area.line(x.at(b.At), y.at(b.Low))
+	}
+	if area.Len() > 0 {
+		area.WriteByte('Z')
+	}
+	return area.String()
 }
 
 func (r *Report) prChart() chart {
@@ -163,7 +180,7 @@ func (r *Report) prChart() chart {
 	c := chart{Title: "Precision and recall", XLabel: "attack windows that alarm (recall)", YLabel: "alarms that are of attacks (precision)",
 		XTicks: shareTicks(x), YTicks: shareTicks(y),
 		About: "Precision against recall, AUPRC " + r.AUPRC.words(decimals),
-		Lines: []stroke{{"chance", base.String()}, {"curve", curve.String()}}}
+		Lines: []stroke{{"band", bandPath(r.PRBand, x, y)}, {"chance", base.String()}, {"curve", curve.String()}}}
 	if r.AtThreshold.Precision != nil && r.AtThreshold.Recall != nil {
 		c.Dots = []dot{{"point", x.at(*r.AtThreshold.Recall), y.at(*r.AtThreshold.Precision), "the detector's threshold"}}
 	}

@@ -54,7 +54,7 @@ func ExampleRanking() {
 		fmt.Println(err)
 		return
 	}
-	s := ranking.Summarize(nil)
+	s := ranking.Summarize(evaluate.Grid{})
 	fmt.Printf("AUROC %.2f, AUPRC %.3f\n", s.AUROC, s.AUPRC)
 	// Output: AUROC 0.75, AUPRC 0.833
 }

@@ -179,22 +179,56 @@ func (r *Report) rank(w *Windows, classes []class, opts MeasureOptions) error {
 	if err != nil {
 		return err
 	}
-	r.DetectionRates = []RateAt{}
-	r.Curve = []Point{}
-	summary := ranking.Summarize(opts.Rates)
+	r.DetectionRates, r.Curve, r.ROCBand, r.PRBand = []RateAt{}, []Point{}, []Band{}, []Band{}
+	asked := Grid{FPRs: slices.Sorted(slices.Values(opts.Rates))}
+	summary := ranking.Summarize(asked)
 	if math.IsNaN(summary.AUROC) {
 		return nil
 	}
-	intervals := ranking.Bootstrap(opts.Rates, opts.Bootstrap)
+	// The intervals of the asked rates and of the curves come from one bootstrap.
+	n := len(asked.FPRs)
+	grid := Grid{FPRs: slices.Sorted(slices.Values(append(bandFPRs(), asked.FPRs...))), Recalls: bandRecalls()}
+	intervals := ranking.Bootstrap(grid, opts.Bootstrap)
 	r.AUROC = estimate(summary.AUROC, intervals.AUROC)
 	r.AUPRC = estimate(summary.AUPRC, intervals.AUPRC)
-	for i, fpr := range opts.Rates {
+	for i := range n {
 		p := summary.Rates[i]
+		at, _ := slices.BinarySearch(grid.FPRs, asked.FPRs[i])
 		r.DetectionRates = append(r.DetectionRates,
-			RateAt{fpr, *estimate(p.Recall, intervals.Recalls[i]), finite(p.Threshold)})
+			RateAt{asked.FPRs[i], *estimate(p.Recall, intervals.Recalls[at]), finite(p.Threshold)})
 	}
 	r.Curve = thin(ranking.Curve())
+	r.ROCBand, r.PRBand = bands(grid.FPRs, intervals.Recalls), bands(grid.Recalls, intervals.Precisions)
 	return nil
+}
+
+// bandFPRs are the places of the ROC curve's band: even steps on its linear and
+// on its logarithmic axis.
+func bandFPRs() []float64 {
+	var at []float64
+	for i := range 25 {
+		at = append(at, math.Pow(10, float64(i-24)/6), float64(i)/24)
+	}
+	return at
+}
+
+func bandRecalls() []float64 {
+	at := make([]float64, 41)
+	for i := range at {
+		at[i] = float64(i) / 40
+	}
+	return at
+}
+
+// bands joins places and intervals, without the places that repeat.
+func bands(at []float64, intervals []*[2]float64) []Band {
+	out := []Band{}
+	for i, interval := range intervals {
+		if interval != nil && (i == 0 || at[i] != at[i-1]) {
+			out = append(out, Band{at[i], interval[0], interval[1]})
+		}
+	}
+	return out
 }
 
 // note says what a reader must know.

@@ -59,19 +59,27 @@ type Point struct {
 	Precision float64 `json:"precision"` // share of alarms that are attack windows
 }
 
-// Summary holds the figures of one ranking. AUROC and AUPRC are NaN where a
-// class is missing; so are Rates, one per asked false-positive rate.
+// Grid says at which rates a Summary has points. Both are ascending.
+type Grid struct {
+	FPRs    []float64 // false-positive rates
+	Recalls []float64
+}
+
+// Summary holds the figures of one ranking; all are NaN where a class is
+// missing.
 type Summary struct {
 	AUROC, AUPRC float64
-	Rates        []Point
+	Rates        []Point   // beside Grid.FPRs
+	Precisions   []float64 // beside Grid.Recalls
 }
 
 // Summarize computes AUROC (ties count half), average precision
-// Σ (Rₙ−Rₙ₋₁)·Pₙ over distinct scores, and for each rate in fprs the point of
-// the largest recall whose false-positive rate is not above it. A recall of 0
-// has the point of no alarms: threshold +Inf.
-func (r *Ranking) Summarize(fprs []float64) Summary {
-	return r.summarize(nil, fprs)
+// Σ (Rₙ−Rₙ₋₁)·Pₙ over distinct scores, for each false-positive rate of the grid
+// the point of the largest recall that does not exceed it, and for each recall
+// the precision where it is first reached. A recall of 0 has the point of no
+// alarms: threshold +Inf.
+func (r *Ranking) Summarize(grid Grid) Summary {
+	return r.summarize(nil, grid)
 }
 
 // Curve returns every distinct threshold, falling, without the point of no
@@ -85,30 +93,33 @@ func (r *Ranking) Curve() []Point {
 	return points
 }
 
-func (r *Ranking) summarize(weights []float64, fprs []float64) Summary {
+func (r *Ranking) summarize(weights []float64, grid Grid) Summary {
+	nan := math.NaN()
+	s := Summary{nan, nan, slices.Repeat([]Point{{nan, nan, nan, nan}}, len(grid.FPRs)), slices.Repeat([]float64{nan}, len(grid.Recalls))}
 	positives, negatives := r.totals(weights)
-	s := Summary{AUROC: math.NaN(), AUPRC: math.NaN(), Rates: make([]Point, len(fprs))}
 	if positives == 0 || negatives == 0 {
-		for i := range s.Rates {
-			s.Rates[i] = Point{math.NaN(), math.NaN(), math.NaN(), math.NaN()}
-		}
 		return s
 	}
-	for i := range s.Rates {
-		s.Rates[i].Threshold = math.Inf(1)
-		s.Rates[i].Precision = math.NaN()
-	}
+	best := Point{math.Inf(1), 0, 0, nan} // of the largest recall so far
+	rates, recalls := 0, 0                // how many of the grid are done
 	var pairs, precision, lastTP, lastFP float64
 	r.sweep(weights, func(score, tp, fp float64) {
 		pairs += (fp - lastFP) * (lastTP + tp) / 2
 		precision += (tp - lastTP) * tp / (tp + fp)
-		for i, fpr := range fprs {
-			if fp <= fpr*negatives && tp/positives > s.Rates[i].Recall {
-				s.Rates[i] = Point{score, fp / negatives, tp / positives, tp / (tp + fp)}
-			}
+		for ; rates < len(grid.FPRs) && fp > grid.FPRs[rates]*negatives; rates++ {
+			s.Rates[rates] = best
+		}
+		for ; recalls < len(grid.Recalls) && tp >= grid.Recalls[recalls]*positives && tp > 0; recalls++ {
+			s.Precisions[recalls] = tp / (tp + fp)
+		}
+		if tp > lastTP {
+			best = Point{score, fp / negatives, tp / positives, tp / (tp + fp)}
 		}
 		lastTP, lastFP = tp, fp
 	})
+	for ; rates < len(grid.FPRs); rates++ {
+		s.Rates[rates] = best
+	}
 	s.AUROC = pairs / (positives * negatives)
 	s.AUPRC = precision / positives
 	return s

@@ -48,7 +48,7 @@ func ranking(t *testing.T, scores []float64, attack []bool) *Ranking {
 func TestSummarizeAgainstScikitLearn(t *testing.T) {
 	for _, c := range metricCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			got := ranking(t, c.Scores, c.Attack).Summarize(c.Rates)
+			got := ranking(t, c.Scores, c.Attack).Summarize(Grid{FPRs: c.Rates})
 			near(t, "AUROC", got.AUROC, c.AUROC)
 			near(t, "AUPRC", got.AUPRC, c.AUPRC)
 			for i, want := range c.Recalls {
@@ -82,12 +82,12 @@ func TestCurveAgainstGonum(t *testing.T) {
 
 func TestSummarizeWithOneClass(t *testing.T) {
 	for _, attack := range []bool{false, true} {
-		s := ranking(t, []float64{1, 2}, []bool{attack, attack}).Summarize([]float64{0.01})
+		s := ranking(t, []float64{1, 2}, []bool{attack, attack}).Summarize(Grid{FPRs: []float64{0.01}, Recalls: []float64{0.5}})
 		if !math.IsNaN(s.AUROC) || !math.IsNaN(s.AUPRC) || !math.IsNaN(s.Rates[0].Recall) {
 			t.Errorf("attack %v only: got %+v, want NaN throughout", attack, s)
 		}
 	}
-	if s := ranking(t, nil, nil).Summarize(nil); !math.IsNaN(s.AUROC) {
+	if s := ranking(t, nil, nil).Summarize(Grid{}); !math.IsNaN(s.AUROC) {
 		t.Errorf("no windows: got AUROC %v, want NaN", s.AUROC)
 	}
 }
@@ -121,15 +121,16 @@ func TestBootstrap(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := DefaultBootstrapOptions()
-	rates := []float64{0.01, 0.05}
+	rates := Grid{FPRs: []float64{0.01, 0.05}, Recalls: []float64{0.5}}
 	value := r.Summarize(rates)
 	one := r.Bootstrap(rates, opts)
 	opts.Threads = 3
 	three := r.Bootstrap(rates, opts)
 	for name, pair := range map[string][3]any{
-		"AUROC":  {value.AUROC, one.AUROC, three.AUROC},
-		"AUPRC":  {value.AUPRC, one.AUPRC, three.AUPRC},
-		"recall": {value.Rates[1].Recall, one.Recalls[1], three.Recalls[1]},
+		"AUROC":     {value.AUROC, one.AUROC, three.AUROC},
+		"AUPRC":     {value.AUPRC, one.AUPRC, three.AUPRC},
+		"recall":    {value.Rates[1].Recall, one.Recalls[1], three.Recalls[1]},
+		"precision": {value.Precisions[0], one.Precisions[0], three.Precisions[0]},
 	} {
 		v, a, b := pair[0].(float64), pair[1].(*[2]float64), pair[2].(*[2]float64)
 		if *a != *b {
@@ -143,7 +144,7 @@ func TestBootstrap(t *testing.T) {
 
 func TestBootstrapWithoutIntervals(t *testing.T) {
 	one := ranking(t, []float64{1, 2, 3}, []bool{false, true, true})
-	if got := one.Bootstrap([]float64{0.1}, DefaultBootstrapOptions()); got.AUROC != nil || got.Recalls[0] != nil {
+	if got := one.Bootstrap(Grid{FPRs: []float64{0.1}}, DefaultBootstrapOptions()); got.AUROC != nil || got.Recalls[0] != nil {
 		t.Errorf("one cluster: got %+v, want no interval", got)
 	}
 }
@@ -158,12 +159,21 @@ func TestBootstrapWeightsAreCopies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rates := []float64{0.3, 0.5}
+	rates := Grid{FPRs: []float64{0.3, 0.5}, Recalls: []float64{0.5, 1}}
 	got := r.summarize([]float64{2, 1, 0}, rates)
 	want := ranking(t, []float64{3, 1, 3, 1, 2, 2}, []bool{true, false, true, false, false, true}).Summarize(rates)
 	near(t, "AUROC", got.AUROC, want.AUROC)
 	near(t, "AUPRC", got.AUPRC, want.AUPRC)
 	near(t, "recall", got.Rates[1].Recall, want.Rates[1].Recall)
+	near(t, "precision", got.Precisions[1], want.Precisions[1])
+}
+
+func TestSummarizePrecisions(t *testing.T) {
+	r := ranking(t, []float64{5, 4, 3, 2, 1}, []bool{true, false, true, false, true})
+	got := r.Summarize(Grid{Recalls: []float64{0, 1.0 / 3, 0.5, 1}}).Precisions
+	if want := []float64{1, 1, 2.0 / 3, 3.0 / 5}; !slices.Equal(got, want) {
+		t.Errorf("precisions: got %v, want %v", got, want)
+	}
 }
 
 func near(t *testing.T, what string, got, want float64) {
@@ -186,6 +196,6 @@ func BenchmarkBootstrap(b *testing.B) {
 	opts := DefaultBootstrapOptions()
 	opts.Resamples = 10
 	for b.Loop() {
-		r.Bootstrap([]float64{0.001, 0.01, 0.05}, opts)
+		r.Bootstrap(Grid{FPRs: []float64{0.001, 0.01, 0.05}}, opts)
 	}
 }

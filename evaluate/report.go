@@ -37,7 +37,9 @@ type Report struct {
 	Found       int       `json:"attacks_found"`
 	Missed      int       `json:"attacks_missed"`
 
-	Curve        []Point            `json:"curve"` // thinned; the full one is Ranking.Curve
+	Curve        []Point            `json:"curve"`    // thinned; the full one is Ranking.Curve
+	ROCBand      []Band             `json:"roc_band"` // recall by false-positive rate; empty without intervals
+	PRBand       []Band             `json:"pr_band"`  // precision by recall; likewise
 	Histogram    Histogram          `json:"histogram"`
 	PerContainer []ContainerSummary `json:"per_container"` // most telling first, see ContainerSummary
 
@@ -120,6 +122,13 @@ type Attack struct {
 // Measured reports whether the attack counts: not when all that is there of it
 // was learned from.
 func (a *Attack) Measured() bool { return a.Windows > 0 || a.Trained == 0 }
+
+// Band is the pointwise 95 % interval of a curve's height at one place.
+type Band struct {
+	At   float64 `json:"at"`
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
 
 // Histogram counts scores of normal and of attack windows in bins of equal
 // width from Low to High.
