@@ -103,9 +103,7 @@ var Counters = [NumCounters]CounterInfo{
 // Known reports whether the source of a window could know the counter.
 func (w *Window) Known(c Counter) bool { return w.Missing&Counters[c].Gone == 0 }
 
-// bump adds n to a counter, which stays at its largest value.
-func (w *Window) bump(c Counter, n uint32) { w.Counters[c] = addSat(w.Counters[c], n) }
-
+// addSat adds, and stays at the largest value.
 func addSat(a, b uint32) uint32 {
 	if sum := a + b; sum >= a {
 		return sum

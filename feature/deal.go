@@ -183,10 +183,9 @@ func scale(span int64, part, whole int) int64 {
 // addCalls counts calls and the trigrams that end with them. Without a window
 // the thread's last calls move on all the same.
 func (w *Windower) addCalls(o *openWindow, last *lastCalls, calls []uint16) {
-	for _, n := range calls {
-		c := trace.Call(n)
+	for _, c := range calls {
 		if w.dealer.table != nil {
-			c = w.dealer.table.Call(n)
+			c = w.dealer.table.Call(c)
 		}
 		if o != nil {
 			if isNew, _ := o.calls.add(uint32(c), 1, 1<<16); isNew {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"mayfly/profile"
-	"mayfly/trace"
 )
 
 // Deviation is one count of a window beside what is usual of it.
@@ -80,7 +79,7 @@ func (d *Description) calls(m *measure, w *Window) {
 	}
 	for i := range m.model.Calls {
 		cm := &m.model.Calls[i]
-		if _, ok := slices.BinarySearch(w.Calls, trace.Call(cm.Call)); !ok && w.Known(NCalls) {
+		if _, ok := slices.BinarySearch(w.Calls, cm.Call); !ok && w.Known(NCalls) {
 			d.Calls = appendStrange(d.Calls, callName(cm.Call), 0, &cm.Short, false)
 		}
 	}

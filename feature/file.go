@@ -217,7 +217,7 @@ func (f *File) SHA256() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // read only
 	h := sha256.New()
 	if _, err := io.Copy(h, in); err != nil {
 		return "", fmt.Errorf("%s: %w", f.Path, err)

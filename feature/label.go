@@ -52,7 +52,7 @@ func OpenLabels(path string) ([]Label, error) {
 	if err != nil {
 		return nil, fmt.Errorf("labels: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read only
 	return ReadLabels(f, path)
 }
 

@@ -12,7 +12,7 @@ import (
 type tail struct {
 	key      containerKey
 	firstNS  int64 // start of the first window since the tail began
-	whole    bool  // it has gone on for the whole long scale; otherwise its sums are lower bounds
+	whole    bool  // it has gone on for the whole long scale; until then its sums are lower bounds: a container's first seconds are no silence
 	recent   []recentWindow
 	calls    map[trace.Call]uint64 // no zeros
 	counters [NumCounters]uint64

@@ -4,12 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 
 	"mayfly/feature"
-	"mayfly/profile"
-	"mayfly/trace"
 )
 
 // Options says what to make of traces.
@@ -88,69 +84,15 @@ func (in *inputs) write(ctx context.Context, out *feature.FileWriter, opts Optio
 		}
 		return out.Append(w)
 	}
-	windower, err := feature.NewWindower(feature.WindowerOptions{
-		WidthNS: opts.WidthNS, LatenessNS: opts.LatenessNS, HostToo: opts.HostToo, Missing: in.missing(),
-		Workload: in.workload, Name: func(id string) string { return in.containers[id].name },
-	}, emit)
+	recording, err := feature.NewRecording(ctx, in.traces...)
 	if err != nil {
-		return nil, fmt.Errorf("ingest: %w", err)
-	}
-	if err := in.losses(ctx, windower); err != nil {
 		return nil, err
 	}
-	for row, err := range trace.MergeFiles(ctx, in.files) {
-		if err != nil {
-			return nil, err
-		}
-		if err := windower.Add(row); err != nil {
-			return nil, err
-		}
-	}
-	if err := windower.Close(); err != nil {
+	counts.WindowerReport, err = recording.Windows(ctx, feature.WindowerOptions{
+		WidthNS: opts.WidthNS, LatenessNS: opts.LatenessNS, HostToo: opts.HostToo}, emit)
+	if err != nil {
 		return nil, err
 	}
-	counts.WindowerReport = windower.Report()
 	counts.Containers = len(containers)
 	return counts, nil
-}
-
-// losses gives the recorder's losses to the windower.
-func (in *inputs) losses(ctx context.Context, to *feature.Windower) error {
-	for _, t := range in.traces {
-		for _, file := range t.Files(trace.Losses) {
-			for rec, err := range t.Scan(ctx, trace.Losses, trace.ScanOptions{Files: []trace.File{file}}) {
-				if err != nil {
-					return err
-				}
-				rows, err := trace.Rows[trace.Loss](rec)
-				rec.Release()
-				if err != nil {
-					return fmt.Errorf("%s: %w", file.Path, err)
-				}
-				for i := range rows {
-					to.AddLoss(file.Meta.Host, &rows[i])
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// missing says what no trace holds.
-func (in *inputs) missing() feature.Missing {
-	has := func(table trace.Table) bool {
-		return slices.ContainsFunc(in.files, func(f trace.File) bool { return f.Table == table })
-	}
-	var m feature.Missing
-	if !has(trace.Events) {
-		m |= feature.MissingEvents | feature.MissingErrors
-	}
-	if !has(trace.Sequences) {
-		m |= feature.MissingCalls | feature.MissingOrder
-	}
-	return m
-}
-
-func (in *inputs) workload(id string) string {
-	return cmp.Or(in.containers[id].workload, profile.Unknown)
 }

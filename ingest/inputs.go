@@ -7,25 +7,20 @@ import (
 	"os"
 
 	"mayfly/feature"
-	"mayfly/profile"
 	"mayfly/trace"
 )
 
 // inputs are the traces that can be used.
 type inputs struct {
-	traces     []*trace.Trace
-	files      []trace.File // events and sequences of all of them
-	inputs     []feature.InputFile
-	containers map[string]facts // by id
-	bad        []BadTrace
-	hashes     map[string]string // of files with rows → path
+	traces []*trace.Trace
+	files  []trace.File // events and sequences of all of them
+	inputs []feature.InputFile
+	bad    []BadTrace
+	hashes map[string]string // of files with rows → path
 }
 
-// facts are what windows need of a container.
-type facts struct{ name, workload string }
-
 func open(ctx context.Context, paths []string, skipBad bool) (*inputs, error) {
-	in := &inputs{containers: map[string]facts{}, hashes: map[string]string{}}
+	in := &inputs{hashes: map[string]string{}}
 	for _, path := range paths {
 		err := in.add(ctx, path, skipBad)
 		if err == nil {
@@ -62,19 +57,12 @@ func (in *inputs) add(ctx context.Context, path string, check bool) error {
 			return err
 		}
 	}
-	containers, err := t.Containers(ctx)
-	if err != nil {
-		return err
-	}
 	inputs, hashes, err := in.hash(files)
 	if err != nil {
 		return err
 	}
 	for hash, path := range hashes {
 		in.hashes[hash] = path
-	}
-	for id, c := range containers {
-		in.containers[id] = facts{c.Name, profile.WorkloadName(c.Image, c.ImageDigest)}
 	}
 	in.traces = append(in.traces, t)
 	in.files = append(in.files, files...)
