@@ -22,10 +22,20 @@ type Training struct {
 	// more than once and must yield the same each time.
 	Windows func(ctx context.Context) iter.Seq2[arrow.Record, error]
 
-	// Attack tells which windows lie in an attack. What is normal is learned
-	// from the others alone. Nil: none does.
-	Attack func(w *feature.Window) bool
+	// Class tells what is known of a window. Nil: all are normal.
+	Class func(w *feature.Window) Class
 }
+
+// Class is what is known of a training window.
+type Class uint8
+
+// The classes. What is normal is learned from normal windows alone; what an
+// attack left behind is learned as neither.
+const (
+	Normal Class = iota
+	Attack
+	Neither
+)
 
 // Options say how a detector is made.
 type Options struct {
@@ -42,11 +52,13 @@ type Options struct {
 // DefaultOptions ask for an isolation forest and one false alarm per container
 // and day.
 func DefaultOptions() Options {
+	isolation := forest.DefaultIsolationOptions()
+	isolation.Box = true // what no training window did must count, and the more the farther
 	return Options{
 		Engine: Isolation,
 		Budget: Budget{AlarmsPerContainerDay: 1},
 		Learn:  feature.DefaultLearnOptions,
-		Forest: forest.DefaultIsolationOptions(),
+		Forest: isolation,
 		Random: forest.DefaultRandomOptions(),
 	}
 }
@@ -70,7 +82,7 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if _, err := newModel(opts.Engine); err != nil {
 		return nil, err
 	}
-	space, err := feature.Learn(ctx, t.normal(ctx), opts.Learn)
+	space, err := feature.Learn(ctx, t.of(ctx, Normal), opts.Learn)
 	if err != nil {
 		return nil, fmt.Errorf("learn what is normal: %w", err)
 	}
@@ -94,28 +106,40 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	return d, nil
 }
 
-// normal yields the training windows outside every attack.
-func (t Training) normal(ctx context.Context) iter.Seq2[arrow.Record, error] {
-	if t.Attack == nil {
-		return t.Windows(ctx)
+func (t Training) class(w *feature.Window) Class {
+	if t.Class == nil {
+		return Normal
 	}
-	return feature.Filter(t.Windows(ctx), func(w *feature.Window) bool { return !t.Attack(w) })
+	return t.Class(w)
+}
+
+// of yields the training windows of some classes.
+func (t Training) of(ctx context.Context, classes ...Class) iter.Seq2[arrow.Record, error] {
+	return feature.Filter(t.Windows(ctx), func(w *feature.Window) bool { return slices.Contains(classes, t.class(w)) })
 }
 
 // encode turns the training windows into rows. Attacks are rows of their own
-// class for a random forest, and no rows for an isolation forest.
+// class for a random forest, and no rows for an isolation forest: it does not
+// even see them pass, or they would stay in the longer time scales.
 func (t Training) encode(ctx context.Context, space *feature.Space, engine string) (*rows, error) {
 	r := &rows{columns: make([][]float32, len(space.Features())), containers: map[containerKey]*seen{}}
+	if err := t.countAside(ctx, engine, &r.counts); err != nil {
+		return nil, err
+	}
 	encoder, err := space.NewTrainingEncoder()
 	if err != nil {
 		return nil, err
 	}
+	windows := t.of(ctx, Normal)
+	if engine == Random {
+		windows = t.of(ctx, Normal, Attack)
+	}
 	var w feature.Window
-	for rec, err := range t.Windows(ctx) {
+	for rec, err := range windows {
 		if err != nil {
 			return nil, err
 		}
-		if err := r.add(rec, &w, encoder, t.Attack, engine); err != nil {
+		if err := r.add(rec, &w, encoder, t.class); err != nil {
 			return nil, err
 		}
 	}
@@ -127,6 +151,27 @@ func (t Training) encode(ctx context.Context, space *feature.Space, engine strin
 	}
 	r.counts.Containers = len(r.containers)
 	return r, nil
+}
+
+// countAside counts the windows that are not learned from.
+func (t Training) countAside(ctx context.Context, engine string, counts *Counts) error {
+	var w feature.Window
+	for rec, err := range t.Windows(ctx) {
+		if err != nil {
+			return err
+		}
+		windows, err := feature.View(rec)
+		if err != nil {
+			return err
+		}
+		for i := range windows.Len() {
+			windows.At(i, &w)
+			if c := t.class(&w); c == Neither || c == Attack && engine == Isolation {
+				counts.SetAside++
+			}
+		}
+	}
+	return nil
 }
 
 // rows are the training windows as the forest reads them.
@@ -147,7 +192,7 @@ type seen struct {
 	spans   []Span
 }
 
-func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder, attack func(*feature.Window) bool, engine string) error {
+func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder, classOf func(*feature.Window) Class) error {
 	windows, err := feature.View(rec)
 	if err != nil {
 		return err
@@ -166,14 +211,7 @@ func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder
 		if err := r.width(w); err != nil {
 			return err
 		}
-		class := uint8(0)
-		if attack != nil && attack(w) {
-			class = 1
-		}
-		if class == 1 && engine == Isolation {
-			r.counts.SetAside++
-			continue
-		}
+		class := uint8(classOf(w)) // Normal or Attack
 		for c := range r.columns {
 			r.columns[c] = append(r.columns[c], columns[c][i])
 		}

@@ -46,6 +46,14 @@ func attack(w feature.Window) feature.Window {
 	return w
 }
 
+// shells tells the windows that attack made.
+func shells(w *feature.Window) Class {
+	if w.Counters[feature.NExecs] > 0 {
+		return Attack
+	}
+	return Normal
+}
+
 func source(windows []feature.Window) func(context.Context) iter.Seq2[arrow.Record, error] {
 	return func(context.Context) iter.Seq2[arrow.Record, error] {
 		return func(yield func(arrow.Record, error) bool) {
@@ -135,7 +143,7 @@ func TestRandomForestLearnsTheLabels(t *testing.T) {
 	for _, i := range []int{30, 31, 90, 91, 150, 151} {
 		windows[i] = attack(windows[i])
 	}
-	training := Training{Windows: source(windows), Attack: func(w *feature.Window) bool { return w.Counters[feature.NExecs] > 0 }}
+	training := Training{Windows: source(windows), Class: shells}
 	d := fit(t, training, func(o *Options) { o.Engine = Random; o.Budget = Budget{FalsePositiveRate: 0.01} })
 	if got, _ := score(t, d, attack(windows[200])); got <= d.Manifest.Threshold {
 		t.Errorf("an attack scores %g, want above the threshold %g", got, d.Manifest.Threshold)
@@ -148,8 +156,7 @@ func TestRandomForestLearnsTheLabels(t *testing.T) {
 func TestIsolationSetsLabelledWindowsAside(t *testing.T) {
 	windows := quiet(6, 60)
 	windows[40] = attack(windows[40])
-	isAttack := func(w *feature.Window) bool { return w.Counters[feature.NExecs] > 0 }
-	d := fit(t, Training{Windows: source(windows), Attack: isAttack}, nil)
+	d := fit(t, Training{Windows: source(windows), Class: shells}, nil)
 	if n := d.Manifest.Training; n.SetAside != 1 || n.Windows != 359 {
 		t.Errorf("training: %+v, want 1 window set aside of 360", n)
 	}
@@ -162,11 +169,10 @@ func TestSameSeedSameBytesAtAnyNumberOfThreads(t *testing.T) {
 	windows := quiet(5, 40)
 	windows[7] = attack(windows[7])
 	windows[90] = attack(windows[90])
-	isAttack := func(w *feature.Window) bool { return w.Counters[feature.NExecs] > 0 }
 	for _, engine := range []string{Isolation, Random} {
 		var files [2][]byte
 		for i, threads := range []int{1, 3} {
-			d := fit(t, Training{Windows: source(windows), Attack: isAttack}, func(o *Options) {
+			d := fit(t, Training{Windows: source(windows), Class: shells}, func(o *Options) {
 				o.Engine, o.Threads, o.Seed = engine, threads, 42
 			})
 			path := filepath.Join(t.TempDir(), "d")
@@ -214,7 +220,7 @@ func TestFitRefuses(t *testing.T) {
 		want     string
 	}{
 		{"nothing", Training{Windows: source(nil)}, nil, "no windows"},
-		{"only attacks", Training{Windows: source(windows), Attack: func(*feature.Window) bool { return true }}, nil, "no windows"},
+		{"only attacks", Training{Windows: source(windows), Class: func(*feature.Window) Class { return Attack }}, nil, "no windows"},
 		{"two widths", Training{Windows: source(mixed)}, nil, "windows of 5 ns"},
 		{"a random forest without labels", Training{Windows: source(windows)}, func(o *Options) { o.Engine = Random }, "labelled attacks"},
 		{"an unknown engine", Training{Windows: source(windows)}, func(o *Options) { o.Engine = "svm" }, `got "svm"`},

@@ -53,7 +53,7 @@ type Counts struct {
 	Normal     int64 `json:"normal"`     // used as normal
 	Attack     int64 `json:"attack"`     // used as attack (random forest only)
 	HeldOut    int64 `json:"held_out"`   // on the test side of the split
-	SetAside   int64 `json:"set_aside"`  // labelled as attack, and so not learned as normal
+	SetAside   int64 `json:"set_aside"`  // not learned from: attacks (isolation forest only), and what followed them
 	Containers int   `json:"containers"` // of the windows used
 	Lost       int64 `json:"lost"`       // records lost within the windows used
 }

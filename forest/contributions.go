@@ -14,7 +14,8 @@ import (
 // A split's feature is given the difference between the mean path length of the
 // training rows in the child that the row goes to and that of the training rows
 // in the split (the path attribution that Saabas gave for decision trees, 2014). It
-// costs one walk down each tree. row and out have length n.
+// costs one walk down each tree. What a box takes from the path is shared among
+// the features outside of it by their distance. row and out have length n.
 func (f *Isolation) Contributions(row []float32, out []float64) (base float64, err error) {
 	if err := f.checkRow(row, out); err != nil {
 		return 0, err
@@ -28,7 +29,11 @@ func (f *Isolation) Contributions(row []float32, out []float64) (base float64, e
 			i = next
 		}
 	}
-	return f.meanOut(base, out), nil
+	base = f.meanOut(base, out)
+	if f.box != nil {
+		f.box.attribute(row, base, out)
+	}
+	return base, nil
 }
 
 // Contributions writes into out each feature's part in the row's probability of

@@ -25,7 +25,17 @@ func (f *Isolation) MarshalBinary() ([]byte, error) {
 		return nil, errors.New("isolation forest: neither fitted nor decoded")
 	}
 	b := f.header(kindIsolation)
-	b = binary.LittleEndian.AppendUint32(b, uint32(f.samples))
+	le := binary.LittleEndian
+	b = le.AppendUint32(b, uint32(f.samples))
+	if f.box == nil {
+		b = le.AppendUint32(b, 0)
+	} else {
+		b = le.AppendUint32(b, 1)
+		for i := range f.box.low {
+			b = le.AppendUint32(b, math.Float32bits(f.box.low[i]))
+			b = le.AppendUint32(b, math.Float32bits(f.box.high[i]))
+		}
+	}
 	return f.appendTrees(b, func(n *node) (value float32, cover uint32) { return 0, uint32(n.cover) }), nil
 }
 
@@ -91,6 +101,10 @@ func (f *Isolation) UnmarshalBinary(b []byte) error {
 	if r.short || samples < 1 || samples > maxSamples {
 		return fmt.Errorf("isolation forest: samples per tree: want 1 to %d, got %d", maxSamples, samples)
 	}
+	box, err := r.box(features)
+	if err != nil {
+		return fmt.Errorf("isolation forest: %w", err)
+	}
 	list, err := r.trees(features, trees, bits.Len32(samples-1), func(n *node, cover uint32) error {
 		if math.Float32bits(n.value) != 0 {
 			return errors.New("second word of a leaf: want 0")
@@ -115,6 +129,7 @@ func (f *Isolation) UnmarshalBinary(b []byte) error {
 		})
 	}
 	*f = *newIsolation(features, int(samples), list)
+	f.box = box
 	return nil
 }
 

@@ -22,7 +22,7 @@ func f32(v float32) uint32 { return math.Float32bits(v) }
 // smallIsolation is a forest over two features and four rows, of the given
 // nodes; sizes are the node counts of the trees.
 func smallIsolation(sizes []uint32, nodes ...uint32) []byte {
-	b := words([]byte(magic), version|kindIsolation<<16, 2, uint32(len(sizes)), 4)
+	b := words([]byte(magic), version|kindIsolation<<16, 2, uint32(len(sizes)), 4, 0)
 	return words(words(b, sizes...), nodes...)
 }
 

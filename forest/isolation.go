@@ -16,6 +16,11 @@ type IsolationOptions struct {
 	MaxSamples  int    // rows per tree (psi), in [1, 2^24]; default 256. All rows where there are fewer.
 	Seed        uint64 // of all chance; default 0
 	Threads     int    // goroutines; below 1: all processors. No influence on the model.
+
+	// Box keeps the box that the training rows fill, so that rows outside of it
+	// score higher the farther they lie; see the box type. Default off: the
+	// forest of the paper, which cannot tell them apart.
+	Box bool
 }
 
 // DefaultIsolationOptions returns the options of Liu, Ting, Zhou 2008.
@@ -30,6 +35,7 @@ type Isolation struct {
 	model
 	samples int         // psi: rows that each tree grew from
 	means   [][]float64 // mean path length of the training rows, per tree and node
+	box     *box        // nil without IsolationOptions.Box
 }
 
 // newIsolation takes over linked trees.
@@ -81,7 +87,11 @@ func FitIsolation(x [][]float32, opts IsolationOptions) (*Isolation, error) {
 	if total > maxNodes {
 		return nil, fmt.Errorf("forest: want at most %d nodes, got %d", maxNodes, total)
 	}
-	return newIsolation(len(x), samples, trees), nil
+	f := newIsolation(len(x), samples, trees)
+	if opts.Box {
+		f.box = newBox(x)
+	}
+	return f, nil
 }
 
 // Score writes each row's anomaly score into out, in (0, 1]; higher is stranger.
@@ -89,9 +99,13 @@ func FitIsolation(x [][]float32, opts IsolationOptions) (*Isolation, error) {
 // the trees, a leaf of n rows adding c(n). x must have the columns of training
 // and out the length of a column; zero rows are no error. threads below 1 means
 // all processors; a score does not depend on it. Memory does not grow with rows.
+// With a box, E[h(x)] is that of box's comment, E[h'].
 func (f *Isolation) Score(x [][]float32, out []float32, threads int) error {
 	if f.plan == nil {
 		return errors.New("isolation forest: neither fitted nor decoded")
+	}
+	if f.box != nil {
+		return f.scoreBoxed(x, out, threads)
 	}
 	return f.plan.score(x, out, threads, func(sum float64) float32 {
 		return float32(f.anomaly(sum / float64(len(f.trees))))

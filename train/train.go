@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"mayfly/detector"
 	"mayfly/feature"
@@ -21,11 +22,15 @@ type Options struct {
 	Detector detector.Options
 	Labels   []feature.Label // of attacks; nil: every window is taken as normal
 	Split    Split
+
+	// Aftermath is for how long after a label a container is learned from as
+	// neither: what the attacker started may still run. Default 1 minute.
+	Aftermath time.Duration
 }
 
 // DefaultOptions learn an isolation forest from every window.
 func DefaultOptions() Options {
-	return Options{Detector: detector.DefaultOptions(), Split: Split{By: SplitNone}}
+	return Options{Detector: detector.DefaultOptions(), Split: Split{By: SplitNone}, Aftermath: time.Minute}
 }
 
 // Run makes a detector from FEATURES files. The windows are read several times
@@ -53,14 +58,13 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 	if err != nil {
 		return nil, err
 	}
-	labels := newLabelIndex(opts.Labels)
 	training := detector.Training{
 		Windows: func(ctx context.Context) iter.Seq2[arrow.Record, error] {
 			return feature.Filter(windows(ctx, files), chosen.train)
 		},
 	}
 	if len(opts.Labels) > 0 {
-		training.Attack = labels.attack
+		training.Class = newLabelIndex(opts.Labels, opts.Aftermath).class
 	}
 	d, err := detector.Fit(ctx, training, opts.Detector)
 	if err != nil {
@@ -143,16 +147,17 @@ func look(ctx context.Context, files []*feature.File, byTime bool) (*survey, err
 // labelIndex finds the labels of a container without trying all of them for
 // each window.
 type labelIndex struct {
-	labels []feature.Label
-	known  map[containerKey][]feature.Label
+	labels    []feature.Label
+	aftermath time.Duration
+	known     map[containerKey][]feature.Label
 }
 
-func newLabelIndex(labels []feature.Label) *labelIndex {
-	return &labelIndex{labels, map[containerKey][]feature.Label{}}
+func newLabelIndex(labels []feature.Label, aftermath time.Duration) *labelIndex {
+	return &labelIndex{labels, aftermath, map[containerKey][]feature.Label{}}
 }
 
-// attack reports whether a label covers the window. Not safe for concurrent use.
-func (x *labelIndex) attack(w *feature.Window) bool {
+// class tells what the labels know of a window. Not safe for concurrent use.
+func (x *labelIndex) class(w *feature.Window) detector.Class {
 	key := containerKey{w.ContainerName, w.ContainerID}
 	mine, ok := x.known[key]
 	if !ok {
@@ -163,10 +168,15 @@ func (x *labelIndex) attack(w *feature.Window) bool {
 		}
 		x.known[containerKey{strings.Clone(w.ContainerName), strings.Clone(w.ContainerID)}] = mine
 	}
-	for i := range mine {
-		if mine[i].Covers(w) {
-			return true
+	class := detector.Normal
+	for _, l := range mine {
+		if l.Covers(w) {
+			return detector.Attack
+		}
+		l.ToNS += x.aftermath.Nanoseconds()
+		if l.Covers(w) {
+			class = detector.Neither
 		}
 	}
-	return false
+	return class
 }

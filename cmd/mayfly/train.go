@@ -46,6 +46,7 @@ func newTrainCommand() *cobra.Command {
 	flags.StringVarP(&opts.out, "output", "o", "", "detector `file` to write (required)")
 	flags.StringVar(&d.Engine, "engine", d.Engine, "`name` of the engine: isolation or random")
 	flags.StringVar(&opts.labels, "labels", "", "labels `file`: container,from,to,attack")
+	flags.DurationVar(&opts.Aftermath, "aftermath", opts.Aftermath, "time after a label that is learned as neither")
 	flags.StringVar(&opts.Split.By, "split", opts.Split.By, "what to hold back: none, container or time")
 	flags.Float64Var(&opts.Split.Holdout, "holdout", 0.3, "`share` of the windows to hold back")
 	flags.Float64Var(&d.Budget.AlarmsPerContainerDay, "alarms-per-container-day", d.Budget.AlarmsPerContainerDay, "false alarms to spend")

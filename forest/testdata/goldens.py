@@ -71,7 +71,7 @@ def isolation(x):
         t = estimator.tree_
         leaf = lambda i: struct.pack("<IfI", 0xFFFFFFFF, 0, t.n_node_samples[i])
         trees.append(preorder(t, np.arange(x.shape[1]), leaf))
-    write_forest("isolation.forest", 1, x.shape[1], trees, struct.pack("<I", model.max_samples_))
+    write_forest("isolation.forest", 1, x.shape[1], trees, struct.pack("<II", model.max_samples_, 0))
     return -model.score_samples(x)
 
 

@@ -1,0 +1,154 @@
+package forest
+
+import (
+	"fmt"
+	"math"
+)
+
+// box is the smallest box, parallel to the axes, that holds every training row.
+//
+// Inside of it the trees tell how strange a row is. Outside they cannot: a split
+// lies between training values, so a value just above all of them and one a
+// thousand times as large come to the same leaf, and a column in which all
+// training rows agree is never split at all. That is where attacks lie.
+//
+// A Mondrian process that grew the trees would, for a row outside of the box, put
+// a split between the row and the box before all others with probability
+// 1-exp(-d), d the distance from the box summed over the features (Lakshminarayanan,
+// Roy, Teh, "Mondrian Forests", NIPS 2014, section 3; the same step is what makes
+// Guha, Mishra, Roy, Schrijvers, "Robust Random Cut Forest", ICML 2016, answer to
+// rows that it has not seen). So the expected path of a row is
+//
+//	E[h'] = (1-q) E[h] + q min(1, E[h]),  q = 1-exp(-d)
+//
+// with each feature's distance measured in widths of the box, or in ones of the
+// feature where the box is narrower than that: columns should be scaled so that
+// one is a step that matters.
+type box struct {
+	low, high []float32 // per feature; low > high where no training row had a value
+}
+
+// noValue are the bounds of a column in which every training value is missing.
+const noLow, noHigh = math.MaxFloat32, -math.MaxFloat32
+
+func newBox(x [][]float32) *box {
+	b := &box{make([]float32, len(x)), make([]float32, len(x))}
+	for f, column := range x {
+		low, high := float32(noLow), float32(noHigh)
+		for _, v := range column {
+			if v == v {
+				v = clamp(v)
+				low, high = min(low, v), max(high, v)
+			}
+		}
+		b.low[f], b.high[f] = low, high
+	}
+	return b
+}
+
+// check refuses bounds that newBox does not make.
+func (b *box) check() error {
+	for f, low := range b.low {
+		high := b.high[f]
+		none := low == noLow && high == noHigh
+		if !none && !(low >= -math.MaxFloat32 && low <= high && high <= math.MaxFloat32) {
+			return fmt.Errorf("box: feature %d: want finite bounds in order, got %g and %g", f, low, high)
+		}
+	}
+	return nil
+}
+
+// outside is how far a value of a feature lies outside of the box. Missing values
+// lie nowhere.
+func (b *box) outside(f int, v float32) float64 {
+	low, high := b.low[f], b.high[f]
+	if v != v || low > high {
+		return 0
+	}
+	v = clamp(v)
+	if v >= low && v <= high {
+		return 0
+	}
+	beyond := max(float64(v)-float64(high), float64(low)-float64(v))
+	return beyond / max(float64(high)-float64(low), 1)
+}
+
+// shorten is E[h'] of a mean path at a distance from the box.
+func shorten(path, distance float64) float64 {
+	if distance == 0 || path <= 1 {
+		return path
+	}
+	return path - (path-1)*-math.Expm1(-distance)
+}
+
+// boxRows is how many rows are scored at a time where there is a box.
+const boxRows = 1 << 15
+
+// scoreBoxed is Score with a box. The trees' mean path passes through float32.
+func (f *Isolation) scoreBoxed(x [][]float32, out []float32, threads int) error {
+	rows, err := checkColumns(x, f.features)
+	if err != nil {
+		return err
+	}
+	if len(out) != rows {
+		return fmt.Errorf("out: want %d rows, got %d", rows, len(out))
+	}
+	meanPath := func(sum float64) float32 { return float32(sum / float64(len(f.trees))) }
+	part := make([][]float32, len(x))
+	distance := make([]float64, min(rows, boxRows))
+	for from := 0; from < rows; from += boxRows {
+		to := min(from+boxRows, rows)
+		for i, column := range x {
+			part[i] = column[from:to]
+		}
+		if err := f.plan.score(part, out[from:to], threads, meanPath); err != nil {
+			return err
+		}
+		clear(distance)
+		for i, column := range part {
+			for r, v := range column {
+				distance[r] += f.box.outside(i, v)
+			}
+		}
+		for r := range out[from:to] {
+			out[from+r] = float32(f.anomaly(shorten(float64(out[from+r]), distance[r])))
+		}
+	}
+	return nil
+}
+
+// attribute shares what the box takes from a path among the features that lie
+// outside of it, by their distance. base + sum(out) becomes E[h'].
+func (b *box) attribute(row []float32, base float64, out []float64) {
+	path, distance := base, 0.0
+	for f, v := range row {
+		path += out[f]
+		distance += b.outside(f, v)
+	}
+	if distance == 0 {
+		return
+	}
+	taken := path - shorten(path, distance)
+	for f, v := range row {
+		out[f] -= taken * b.outside(f, v) / distance
+	}
+}
+
+// box reads whether there is a box, and its bounds of n features.
+func (r *reader) box(n int) (*box, error) {
+	switch has := r.uint32(); {
+	case r.short:
+		return nil, errShort
+	case has > 1:
+		return nil, fmt.Errorf("box: want 0 or 1, got %d", has)
+	case has == 0:
+		return nil, nil
+	case len(r.b) < 8*n:
+		return nil, errShort
+	}
+	b := &box{make([]float32, n), make([]float32, n)}
+	for f := range n {
+		b.low[f], b.high[f] = math.Float32frombits(r.uint32()), math.Float32frombits(r.uint32())
+	}
+	return b, b.check()
+}

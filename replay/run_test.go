@@ -1,0 +1,295 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mayfly/detector"
+	"mayfly/feature"
+	"mayfly/trace"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
+
+// beginNS is when the synthetic recordings begin: a multiple of a second.
+const beginNS = 1_700_000_000 * s
+
+// recorded writes a trace of web containers that serve for some seconds each. In
+// second attackAt of the first one (none below 0) a shell runs. The recorder seals
+// after every sealEvery seconds.
+func recorded(t *testing.T, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
+	t.Helper()
+	w, err := trace.NewWriter(dir, trace.Meta{Host: "h", Arch: "amd64", BootID: "b", Source: "test"}, trace.DefaultWriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	id := func(c int) string { return strings.Repeat(string("0123456789abcdef"[c]), 63) + string("0123456789abcdef"[seed%16]) }
+	for c := range containers {
+		check(w.Containers([]trace.Container{{TimeNS: beginNS, ContainerID: id(c), CgroupID: uint64(c + 1), Name: "web-" + id(c)[:2], Image: "web:1", Runtime: "docker"}}))
+	}
+	for second := range seconds {
+		for c := range containers {
+			at := beginNS + int64(second)*s + int64(rnd.IntN(900))*1e6
+			calls := []uint16{}
+			for range 20 + rnd.IntN(8) {
+				calls = append(calls, 43, 0, 1, 3) // accept, read, write, close
+			}
+			attack := c == 0 && second == attackAt
+			if attack {
+				calls = append(calls, 56, 59, 59, 61, 21, 9, 9, 10)
+			}
+			check(w.Sequences([]trace.Sequence{{TimeNS: at, BootNS: at - beginNS, SpanNS: 50e6, ContainerID: id(c), CgroupID: uint64(c + 1),
+				PID: int32(100 + c), TID: int32(100 + c), StartNS: 1, Comm: "web", Chunk: int64(second), Calls: calls}}))
+			event := trace.Event{TimeNS: at, BootNS: at - beginNS, Kind: string(trace.FileOpen), ContainerID: id(c), CgroupID: uint64(c + 1),
+				PID: int32(100 + c), TID: int32(100 + c), Comm: "web", Exe: "/bin/web", Path: "/srv/index", Flags: new(int64(0)), Ret: new(int64(5))}
+			check(w.Events([]trace.Event{event}))
+			if attack {
+				event.Kind, event.Path, event.Exe, event.Argv = string(trace.Exec), "/bin/sh", "/bin/sh", []string{"sh", "-c", "id\x1b[2J"}
+				event.Ret, event.Flags = new(int64(0)), nil
+				check(w.Events([]trace.Event{event}))
+			}
+		}
+		if (second+1)%sealEvery == 0 && second+1 < seconds {
+			check(w.Seal(false))
+		}
+	}
+	check(w.Close())
+}
+
+func open(t *testing.T, dir string) *trace.Trace {
+	t.Helper()
+	tr, err := trace.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// trained fits a detector on a recording without an attack.
+func trained(t *testing.T) *detector.Detector {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "trace")
+	recorded(t, dir, 1, 5, 60, -1, 60)
+	recording, err := feature.NewRecording(t.Context(), open(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := feature.NewBuilder()
+	defer b.Release()
+	if _, err := recording.Windows(t.Context(), feature.WindowerOptions{}, func(w *feature.Window) error { b.Append(w); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	rec := b.Record()
+	t.Cleanup(rec.Release)
+	d, err := detector.Fit(t.Context(), detector.Training{Windows: func(context.Context) iter.Seq2[arrow.Record, error] {
+		return func(yield func(arrow.Record, error) bool) { yield(rec, nil) }
+	}}, detector.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func findings(t *testing.T, lines []byte) (all []detector.Finding) {
+	t.Helper()
+	for line := range bytes.Lines(lines) {
+		var f detector.Finding
+		if err := json.Unmarshal(line, &f); err != nil {
+			t.Fatalf("%v in finding %s", err, line)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func TestRunFindsTheAttackAndSaysWhy(t *testing.T) {
+	d := trained(t)
+	dir := filepath.Join(t.TempDir(), "trace")
+	recorded(t, dir, 2, 3, 30, 17, 10)
+	var out bytes.Buffer
+	report, err := Run(t.Context(), d, []*trace.Trace{open(t, dir)}, Options{Output: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Windows != 90 || report.Containers != 3 {
+		t.Errorf("got %+v, want 90 windows of 3 containers", report)
+	}
+	var hit *detector.Finding
+	for _, f := range findings(t, out.Bytes()) {
+		if f.Mayfly.FromNS == beginNS+17*s && strings.HasPrefix(f.Mayfly.ContainerID, "0000") {
+			hit = &f
+		}
+	}
+	if hit == nil {
+		t.Fatalf("no finding for the second of the attack in\n%s", out.Bytes())
+	}
+	if hit.Priority != "Critical" || hit.Hostname != "h" || hit.OutputFields["container.image.repository"] != "web" {
+		t.Errorf("got priority %q, host %q, fields %v", hit.Priority, hit.Hostname, hit.OutputFields)
+	}
+	if !strings.Contains(hit.Output, "exec /bin/sh never seen") {
+		t.Errorf("output %q does not name the shell", hit.Output)
+	}
+	if len(hit.Mayfly.Features) == 0 || len(hit.Mayfly.Calls) == 0 {
+		t.Errorf("no features or no calls given: %+v", hit.Mayfly)
+	}
+	var text string
+	for _, e := range hit.Mayfly.Evidence {
+		if e.New && e.Kind == "exec" {
+			text = e.Text
+		}
+	}
+	if want := `executed /bin/sh -c "id\x1b[2J"`; !strings.Contains(text, want) {
+		t.Errorf("evidence of the exec: got %q, want %q in it, with the escape quoted", text, want)
+	}
+}
+
+func TestRunScoresEachWindowOnce(t *testing.T) {
+	d := trained(t)
+	whole := filepath.Join(t.TempDir(), "trace")
+	recorded(t, whole, 2, 3, 40, 17, 10)
+	var want bytes.Buffer
+	if _, err := Run(t.Context(), d, []*trace.Trace{open(t, whole)}, Options{Output: &want}); err != nil {
+		t.Fatal(err)
+	}
+
+	// The same files come one after the other, as a recorder seals them.
+	work := t.TempDir()
+	grown := filepath.Join(work, "trace")
+	opts := Options{StatePath: filepath.Join(work, "state"), OutputPath: filepath.Join(work, "findings")}
+	var windows int64
+	tr := open(t, whole)
+	for step := range 4 {
+		for _, table := range trace.Tables() {
+			files := tr.Files(table)
+			if table != trace.Containers && step < len(files) {
+				install(t, files[step], grown)
+			} else if step == 0 && table == trace.Containers {
+				install(t, files[0], grown)
+			}
+		}
+		for again := range 2 {
+			report, err := Run(t.Context(), d, []*trace.Trace{open(t, grown)}, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			windows += report.Windows
+			if again == 1 && report.Windows != 0 {
+				t.Errorf("step %d: a second run scores %d windows again", step, report.Windows)
+			}
+		}
+	}
+	if windows != 120 {
+		t.Errorf("scored %d windows in all, want each of 120 once", windows)
+	}
+	got, err := os.ReadFile(opts.OutputPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("findings of four runs differ from those of one:\n%s\nwant\n%s", got, want.Bytes())
+	}
+
+	// A run that was killed after it wrote leaves lines that the state does not
+	// know of. They go, and nothing is written twice.
+	if err := os.WriteFile(opts.OutputPath, append(got, `{"half":`...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), d, []*trace.Trace{open(t, grown)}, opts); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := os.ReadFile(opts.OutputPath); !bytes.Equal(after, got) {
+		t.Errorf("after a run that was cut off: got\n%s\nwant\n%s", after, got)
+	}
+}
+
+func install(t *testing.T, f trace.File, dir string) {
+	t.Helper()
+	content, err := os.ReadFile(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(dir, f.Rel)
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRunLeavesADamagedFileOut(t *testing.T) {
+	d := trained(t)
+	dir := filepath.Join(t.TempDir(), "trace")
+	recorded(t, dir, 2, 3, 40, -1, 10)
+	tr := open(t, dir)
+	victim := tr.Files(trace.Sequences)[1]
+	content, err := os.ReadFile(victim.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 64 { // the first pages; the footer stays
+		content[4+i] ^= 0xff
+	}
+	if err := os.WriteFile(victim.Path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := Run(t.Context(), d, []*trace.Trace{tr}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Rejected) != 1 || !strings.Contains(report.Rejected[0].Error(), victim.Path) {
+		t.Errorf("rejected %v, want %s", report.Rejected, victim.Path)
+	}
+	if report.Windows < 90 {
+		t.Errorf("scored %d windows, want those of the sound files", report.Windows)
+	}
+}
+
+func TestRunRefusesAStateThatIsInUse(t *testing.T) {
+	d := trained(t)
+	dir := filepath.Join(t.TempDir(), "trace")
+	recorded(t, dir, 2, 1, 5, -1, 10)
+	path := filepath.Join(t.TempDir(), "state")
+	unlock, err := lockState(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), d, []*trace.Trace{open(t, dir)}, Options{StatePath: path}); err == nil || !strings.Contains(err.Error(), "another replay") {
+		t.Errorf("got error %v, want one that names the other replay", err)
+	}
+	unlock()
+	if _, err := Run(t.Context(), d, []*trace.Trace{open(t, dir)}, Options{StatePath: path}); err != nil {
+		t.Errorf("after the lock is gone: %v", err)
+	}
+}
+
+func TestStateRefuses(t *testing.T) {
+	for _, tc := range []struct{ content, want string }{
+		{"hello", "not a state file"},
+		{`{"version":9}`, "version 9"},
+		{`{"version":1,"detector":"sha"}`, "incomplete"},
+		{`{"version":1,"detector":"sha","hosts":{"h":null},"output":{}}`, `host "h"`},
+	} {
+		path := filepath.Join(t.TempDir(), "state")
+		if err := os.WriteFile(path, []byte(tc.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readState(path, "sha"); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got error %v, want one with %q", tc.content, err, tc.want)
+		}
+	}
+}
