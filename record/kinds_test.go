@@ -2,9 +2,7 @@ package record
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,11 +49,7 @@ func cgroupRoot(t testing.TB) string {
 // fakeContainer makes a cgroup that is named like a container's.
 func fakeContainer(t testing.TB) (id, dir string) {
 	t.Helper()
-	var b [32]byte
-	for i := range b {
-		b[i] = byte(rand.Uint32())
-	}
-	id = hex.EncodeToString(b[:])
+	id = randomID()
 	dir = filepath.Join(cgroupRoot(t), "test-"+id)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
