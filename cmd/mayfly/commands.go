@@ -9,8 +9,9 @@ func commands() []*cobra.Command {
 		newIngestCommand(),
 		newTrainCommand(),
 		newEvaluateCommand(),
-		newRulesCommand(),
 		newReplayCommand(),
+		newRulesCommand(),
+		newDemoCommand(),
 		newVersionCommand(),
 	}
 }
