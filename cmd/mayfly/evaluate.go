@@ -60,7 +60,7 @@ func newEvaluateCommand() *cobra.Command {
 		Use:   "evaluate DETECTOR FEATURES... [--labels FILE] | evaluate --protocol docker-cve --data DIR",
 		Short: "Measure a detector against labels",
 		Long:  evaluateLong,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case o.protocol != "" && len(args) > 0:
 				return fmt.Errorf("--protocol trains its own detectors: want no arguments, got %d", len(args))
