@@ -232,7 +232,7 @@ func (w *Windower) window(key containerKey, start int64) (*openWindow, error) {
 func (w *Windower) emitOldest() error {
 	start := w.starts[0]
 	b := w.buckets[start]
-	w.starts = append(w.starts[:0], w.starts[1:]...)
+	w.starts = w.starts[1:]
 	delete(w.buckets, start)
 	w.closed = max(w.closed, start+w.opts.WidthNS)
 	w.open -= len(b.windows)

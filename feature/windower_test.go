@@ -334,6 +334,37 @@ func TestWindowerOptions(t *testing.T) {
 	}
 }
 
+// A run of calls that claims to span days costs no more than its calls.
+func TestHostileSpan(t *testing.T) {
+	const n = 50_000
+	row := seq(idA, 0, n*1e3, 1, 0, slices.Repeat(calls(t, "read"), n))
+	beyond := seq(idB, 1, 0, 1, 0, calls(t, "read read"))
+	beyond.SpanNS = 1<<63 - 1
+	windows, report := 0, WindowerReport{}
+	w, err := NewWindower(WindowerOptions{MaxOpen: 64}, func(*Window) error { windows++; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := writeTrace(t, func(w *trace.Writer) error { return w.Sequences([]trace.Sequence{row, beyond}) })
+	for row, err := range trace.Merge(context.Background(), tr) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(row); err != nil {
+			t.Fatal(err)
+		}
+		if w.open > 64 || len(w.buckets) > 64 {
+			t.Errorf("got %d open windows in %d buckets, want at most 64", w.open, len(w.buckets))
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if report = w.Report(); windows != n+1 || report.EarlyClose == 0 || report.LateRows != 1 {
+		t.Errorf("got %d windows, %+v, want %d windows, some closed early, one row late in part", windows, report, n+1)
+	}
+}
+
 func TestItemBound(t *testing.T) {
 	var rows []trace.Event
 	for i := range 20 {
