@@ -25,7 +25,7 @@ func (r *Report) attacks(w *Windows, byContainer [][]int, labels []feature.Label
 			if !shares(row, &labels[l]) {
 				continue
 			}
-			a.Workload = w.Containers[row.Container].Workload
+			a.Name, a.Workload = w.Containers[row.Container].Name, w.Containers[row.Container].Workload
 			if row.Trained {
 				a.Trained++
 				continue

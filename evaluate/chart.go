@@ -168,11 +168,11 @@ func bandPath(band []Band, x, y scale) string {
 func (r *Report) prChart() chart {
 	x, y := xScale(0, 1, false), yScale(0, 1, false)
 	var curve, base path
-	for i, p := range r.Curve {
-		if i == 0 {
-			curve.move(x.at(0), y.at(p.Precision))
-		}
+	last := 0.0 // steps, as average precision adds them up
+	for _, p := range r.Curve {
+		curve.line(x.at(last), y.at(p.Precision))
 		curve.line(x.at(p.Recall), y.at(p.Precision))
+		last = p.Recall
 	}
 	prevalence := float64(r.Windows.Attack) / float64(max(1, r.Windows.Attack+r.Windows.Normal))
 	base.move(x.at(0), y.at(prevalence))

@@ -104,6 +104,7 @@ type Operating struct {
 type Attack struct {
 	Attack    string    `json:"attack"`
 	Container string    `json:"container"` // as the label names it
+	Name      string    `json:"container_name"`
 	Workload  string    `json:"workload"`
 	From      time.Time `json:"from"`
 	To        time.Time `json:"to"`
@@ -117,6 +118,14 @@ type Attack struct {
 	PeakScore     *float64 `json:"peak_score"`
 	PeakNS        int64    `json:"peak_ns"` // start of the window with the peak
 	Carried       []string `json:"carried"` // what carried the peak's score, strongest first
+}
+
+// Where is what people call the container.
+func (a *Attack) Where() string {
+	if a.Name != "" {
+		return a.Name
+	}
+	return shortID(a.Container)
 }
 
 // Measured reports whether the attack counts: not when all that is there of it

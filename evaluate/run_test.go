@@ -16,6 +16,7 @@ import (
 
 	"mayfly/detector"
 	"mayfly/feature"
+	"mayfly/profile"
 	"mayfly/trace"
 )
 
@@ -245,4 +246,22 @@ func TestTable(t *testing.T) {
 // recordsOf yields the windows of a file that keep wants.
 func recordsOf(f *feature.File, keep func(*feature.Window) bool) func(context.Context) iter.Seq2[arrow.Record, error] {
 	return func(ctx context.Context) iter.Seq2[arrow.Record, error] { return feature.Filter(f.Windows(ctx), keep) }
+}
+
+func TestTelling(t *testing.T) {
+	var items []feature.NewItem
+	for _, text := range []string{"exec /bin/sh", "exec /tmp/x", "read /dev/null", "read /etc/shadow", "priv mount", "write /a", "odd thing"} {
+		kind, value, _ := strings.Cut(text, " ")
+		items = append(items, feature.NewItem{Item: profile.Item{Kind: kind, Value: value}})
+	}
+	var got []string
+	for _, item := range telling(items) {
+		got = append(got, item.Item.Kind+" "+item.Item.Value)
+	}
+	if want := []string{"exec /bin/sh", "priv mount", "write /a", "read /dev/null"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := telling(nil); len(got) != 0 {
+		t.Errorf("of nothing: got %v", got)
+	}
 }

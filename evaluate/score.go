@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -16,7 +17,10 @@ import (
 
 // maxReasons is how many facts are named for the peak of an attack, beside the
 // feature that carried most.
-const maxReasons = 3
+const maxReasons = 4
+
+// maxDescribed is among how many new items those are chosen.
+const maxDescribed = 64
 
 // Score scores records of feature.Schema, the windows of a container in time
 // order. Windows that the detector learned from are marked: they are scored,
@@ -146,9 +150,9 @@ func (s *scoring) wasLearned(w *feature.Window) bool {
 // carried says in words what carried window i's score: what is new in it, then
 // calls that are not as usual, then the features that shortened its path.
 func (s *scoring) carried(scored *detector.Scored, i int, w *feature.Window) ([]string, error) {
-	what := s.detector.Space.Describe(w, maxReasons)
+	what := s.detector.Space.Describe(w, maxDescribed)
 	out := []string{}
-	for _, item := range what.Items {
+	for _, item := range telling(what.Items) {
 		out = append(out, cut(item.Item.String())+", never seen")
 	}
 	for _, call := range what.Calls {
@@ -169,6 +173,34 @@ func (s *scoring) carried(scored *detector.Scored, i int, w *feature.Window) ([]
 		out = append(out, fmt.Sprintf("%s %s, usual %s to %s", r.Name, short(r.Seen), short(r.Low), short(r.High)))
 	}
 	return out, nil
+}
+
+// telling chooses among new items: the first of each kind before the second of
+// any, kinds that change what runs before kinds that read and write.
+func telling(items []feature.NewItem) []feature.NewItem {
+	kinds := []string{"write-exec", "exec", "priv", "cap", "connect", "listen", "accept", "call", "write", "read"}
+	nth := map[string]int{}
+	type ranked struct {
+		round, kind int
+		item        feature.NewItem
+	}
+	var all []ranked
+	for _, item := range items {
+		kind := slices.Index(kinds, item.Item.Kind)
+		if kind < 0 {
+			kind = len(kinds)
+		}
+		all = append(all, ranked{nth[item.Item.Kind], kind, item})
+		nth[item.Item.Kind]++
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.round, b.round), cmp.Compare(a.kind, b.kind))
+	})
+	var out []feature.NewItem
+	for _, r := range all[:min(maxReasons, len(all))] {
+		out = append(out, r.item)
+	}
+	return out
 }
 
 // cut keeps a name that the recording brought to a length that a table bears.

@@ -60,6 +60,7 @@ func (r *Report) timelineView(c *ContainerSummary) timelineView {
 	for i := range t.Trained {
 		add("trained", "learned from", &t.Trained[i])
 	}
+	covered := t.FromNS // aftermath is drawn once where labels follow each other closely
 	for i := range t.Attacks {
 		s := &t.Attacks[i]
 		if s.ToNS < t.FromNS || s.FromNS > t.ToNS {
@@ -69,8 +70,9 @@ func (r *Report) timelineView(c *ContainerSummary) timelineView {
 		if s.Found {
 			class, title = "found", s.Name+" (found)"
 		}
-		after := Stretch{FromNS: s.ToNS, ToNS: min(s.ToNS+r.Provenance.AftermathNS, t.ToNS)}
+		after := Stretch{FromNS: max(s.ToNS, covered), ToNS: min(s.ToNS+r.Provenance.AftermathNS, t.ToNS)}
 		if after.FromNS < after.ToNS {
+			covered = after.ToNS
 			add("aftermath", "aftermath of "+s.Name, &after)
 		}
 		add(class, title, s)

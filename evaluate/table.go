@@ -11,8 +11,9 @@ import (
 	"unicode"
 )
 
-// WriteTable writes the report for a terminal. Names that came with the
-// recording are printed without control characters.
+// WriteTable writes the report for a terminal, with the first two facts that
+// carried each attack. Names that came with the recording are printed without
+// control characters.
 func (r *Report) WriteTable(w io.Writer) error {
 	var b bytes.Buffer
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -39,8 +40,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 		line("ATTACK\tCONTAINER\tWINDOWS\tALARMS\tDETECTED AFTER\tPEAK\tCARRIED BY")
 		for i := range r.Attacks {
 			a := &r.Attacks[i]
-			line("%s\t%s\t%d\t%d\t%s\t%s\t%s", printable(a.Attack), printable(shortID(a.Container)), a.Windows, a.Alarms,
-				a.outcome(), optional(a.PeakScore, decimals), printable(strings.Join(a.Carried, "; ")))
+			line("%s\t%s\t%d\t%d\t%s\t%s\t%s", printable(a.Attack), printable(a.Where()), a.Windows, a.Alarms,
+				a.outcome(), optional(a.PeakScore, decimals), printable(strings.Join(a.Carried[:min(2, len(a.Carried))], "; ")))
 		}
 		_ = t.Flush() // into a buffer, which takes everything
 	}
