@@ -12,18 +12,20 @@ import (
 // thousand times as large come to the same leaf, and a column in which all
 // training rows agree is never split at all. That is where attacks lie.
 //
-// A Mondrian process that grew the trees would, for a row outside of the box, put
-// a split between the row and the box before all others with probability
-// 1-exp(-d), d the distance from the box summed over the features (Lakshminarayanan,
-// Roy, Teh, "Mondrian Forests", NIPS 2014, section 3; the same step is what makes
-// Guha, Mishra, Roy, Schrijvers, "Robust Random Cut Forest", ICML 2016, answer to
-// rows that it has not seen). So the expected path of a row is
+// A Mondrian process that grew the trees would part a row from a box after a time
+// that is exponential with rate d, the row's distance from the box summed over the
+// features (Lakshminarayanan, Roy, Teh, "Mondrian Forests", NIPS 2014, Algorithm 4;
+// the same step is what makes Guha, Mishra, Roy, Schrijvers, "Robust Random Cut
+// Forest", ICML 2016, answer to rows that it has not seen). Counting the row's path
+// through the trees as one unit of time, it is isolated by whichever comes first,
+// that split or the end of its path, and of the path there remains
 //
-//	E[h'] = (1-q) E[h] + q min(1, E[h]),  q = 1-exp(-d)
+//	E[h'] = E[h] E[min(T, 1)] = E[h] (1 - exp(-d)) / d,  T exponential with rate d
 //
-// with each feature's distance measured in widths of the box, or in ones of the
-// feature where the box is narrower than that: columns should be scaled so that
-// one is a step that matters.
+// which is E[h] inside of the box and goes to 0 far away from it. Each feature's
+// distance is measured in widths of the box, or in ones of the feature where the
+// box is narrower than that: columns should be scaled so that one is a step that
+// matters.
 type box struct {
 	low, high []float32 // per feature; low > high where no training row had a value
 }
@@ -75,10 +77,10 @@ func (b *box) outside(f int, v float32) float64 {
 
 // shorten is E[h'] of a mean path at a distance from the box.
 func shorten(path, distance float64) float64 {
-	if distance == 0 || path <= 1 {
+	if distance == 0 {
 		return path
 	}
-	return path - (path-1)*-math.Expm1(-distance)
+	return path * -math.Expm1(-distance) / distance
 }
 
 // boxRows is how many rows are scored at a time where there is a box.
