@@ -133,6 +133,9 @@ func unseen(count float64) float64 { return unseenDeviation + math.Log1p(count)/
 
 const unseenDeviation = 10
 
+// deviate gathers the deviations. What was never seen counts on the long scale
+// too, although it echoes there for as long as the scale reaches back: without
+// that a plain forest found 76 % instead of 86 % of docker-cve's exploits.
 func (r *reading) deviate(m *measure) {
 	r.short.reset()
 	r.longDevs.reset()
