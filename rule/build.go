@@ -44,6 +44,9 @@ func doubts(w *profile.Workload, opts Options) []string {
 	} else if w.Windows < opts.MinWindows {
 		why = append(why, fmt.Sprintf("only %d windows were recorded, want at least %d", w.Windows, opts.MinWindows))
 	}
+	if w.Name == profile.Unknown {
+		why = append(why, "the image of its containers is not known: they need not have anything in common")
+	}
 	if w.Lost > 0 {
 		why = append(why, fmt.Sprintf("%d records were lost: what they held would be forbidden", w.Lost))
 	}

@@ -159,7 +159,10 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s, forced: %v: no risk in\n%s", test.name, err, seccomp)
 		}
 	}
-	if _, err := mustBuild(t, workload(profile.Unknown, webItems), nil, Options{}).Falco(); err == nil {
+	if _, err := Build(workload(profile.Unknown, webItems), nil, Options{}); err == nil {
+		t.Error("rules of containers without an image")
+	}
+	if _, err := mustBuild(t, workload(profile.Unknown, webItems), nil, Options{Force: true}).Falco(); err == nil {
 		t.Error("falco rules without an image")
 	}
 }

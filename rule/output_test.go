@@ -13,7 +13,7 @@ import (
 
 func TestRenderAndWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
-	sets := []*Set{mustBuild(t, workload("a/b", webItems), nil, Options{}), mustBuild(t, workload(profile.Unknown, webItems), nil, Options{})}
+	sets := []*Set{mustBuild(t, workload("a/b", webItems), nil, Options{}), mustBuild(t, workload(profile.Unknown, webItems), nil, Options{Force: true})}
 	files, refusals, err := Render(dir, sets, Targets())
 	if err != nil {
 		t.Fatal(err)
