@@ -1,23 +1,82 @@
 package bpf
 
 import (
+	"errors"
+	"os"
 	"testing"
-	"time"
+
+	"github.com/cilium/ebpf"
 )
 
-func TestLoad(t *testing.T) {
-	start := time.Now()
-	p, err := Load(DefaultOptions())
-	if err != nil {
-		t.Fatalf("%+v", err)
+// mustLoad loads the programs, or ends a test that cannot do so here.
+func mustLoad(t *testing.T, opts Options) *Probes {
+	t.Helper()
+	_, err := os.Stat("/sys/kernel/btf/vmlinux")
+	if reason := "needs root and a kernel with BTF"; os.Geteuid() != 0 || err != nil {
+		if os.Getenv("MAYFLY_TEST_MUST_RUN") != "" {
+			t.Fatal(reason)
+		}
+		t.Skip(reason)
 	}
-	t.Log("load", time.Since(start))
-	start = time.Now()
-	if err := p.Attach(); err != nil {
+	p, err := Load(opts)
+	var refused *ebpf.VerifierError
+	if errors.As(err, &refused) {
+		t.Fatalf("%+v", refused)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log("attach", time.Since(start))
-	start = time.Now()
-	p.Close()
-	t.Log("close", time.Since(start))
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// TestLoad wants the verifier to take the programs with every switch, and the
+// kernel to attach them.
+func TestLoad(t *testing.T) {
+	for _, host := range []bool{false, true} {
+		opts := DefaultOptions()
+		opts.Host, opts.Setup = host, host
+		p := mustLoad(t, opts)
+		if err := p.Attach(); err != nil {
+			t.Errorf("host %v: %v", host, err)
+		}
+		for range 2 {
+			if err := p.NextEpoch(1); err != nil {
+				t.Error(err)
+			}
+			if err := p.FlushIdle(); err != nil {
+				t.Error(err)
+			}
+		}
+		if n, err := p.Uncounted(); n != 0 || err != nil {
+			t.Errorf("host %v: %d records uncounted (%v), want 0", host, n, err)
+		}
+		if err := p.Detach(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCalls wants each call to have a number on the machines that have it, below
+// the size of the kernel side's table.
+func TestCalls(t *testing.T) {
+	for name, info := range machines {
+		known := 0
+		for _, c := range calls {
+			n, ok := info.SyscallNames[c.name]
+			if ok && n >= 512 {
+				t.Errorf("%s: %s has number %d, want below 512", name, c.name, n)
+			}
+			if ok {
+				known++
+			}
+		}
+		if known < 39 { // arm64 has no open, unlink, rename …, only their *at forms
+			t.Errorf("%s: %d of %d calls are known", name, known, len(calls))
+		}
+	}
 }

@@ -17,6 +17,21 @@ const struct exe_file *unused_exe_file __attribute__((unused));
 
 char __license[] SEC("license") = "GPL";
 
+#define GENERATIONS 256
+
+// first_mounts is the mount namespace of the first process of the machine.
+static __always_inline u64 first_mounts(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	for (int i = 0; i < GENERATIONS; i++) {
+		if (BPF_CORE_READ(task, tgid) == 1)
+			break;
+		task = BPF_CORE_READ(task, real_parent);
+	}
+	return (u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
+}
+
 // whoami is run once by the recorder, which may live in a pid namespace and so
 // not know its own number here. Once before anything is attached, and again
 // when everything is.
@@ -25,5 +40,6 @@ int whoami(void *ctx)
 {
 	self_tgid = bpf_get_current_pid_tgid() >> 32;
 	attached = bpf_ktime_get_boot_ns();
+	host_mounts = first_mounts();
 	return 0;
 }

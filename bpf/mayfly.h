@@ -124,6 +124,7 @@ volatile const u64 epoch_length;
 
 u32 self_tgid; // the recorder itself
 boot_ns attached; // tasks that began later were seen being born
+u64 host_mounts;  // address of the first process's mount namespace
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
 boot_ns epoch_start;
 u64 uncounted; // records lost that not even `counts` had room for

@@ -156,6 +156,7 @@ const (
 	MayflyVarEpochLength     = "epoch_length"
 	MayflyVarEpochStart      = "epoch_start"
 	MayflyVarEventsWakeup    = "events_wakeup"
+	MayflyVarHostMounts      = "host_mounts"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
 	MayflyVarSelfTgid        = "self_tgid"
@@ -244,6 +245,7 @@ type MayflyVariableSpecs struct {
 	EpochLength     *ebpf.VariableSpec `ebpf:"epoch_length"`
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
 	EventsWakeup    *ebpf.VariableSpec `ebpf:"events_wakeup"`
+	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
@@ -307,6 +309,7 @@ type MayflyVariables struct {
 	EpochLength     *ebpf.Variable `ebpf:"epoch_length"`
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
 	EventsWakeup    *ebpf.Variable `ebpf:"events_wakeup"`
+	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`

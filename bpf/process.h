@@ -76,7 +76,7 @@ int BPF_PROG(process_exec, struct task_struct *unused, s32 old_pid, struct linux
 
 	if (!t)
 		return 0;
-	if (t->state == STATE_SETUP) {
+	if (t->state == STATE_SETUP && (u64)BPF_CORE_READ(task, nsproxy, mnt_ns) != host_mounts) {
 		t->state = STATE_MEMBER;
 		t->record = 1;
 	}

@@ -28,8 +28,10 @@ struct thread {
 // A runtime prepares a container from within its cgroup: it mounts, changes its
 // identity, and at last execs the container's program. Those steps are the
 // runtime's, so a thread that came into the cgroup from outside is not recorded
-// before its process execs (unless record_setup says so). What the container's
-// own threads start belongs to it from the beginning.
+// before its process execs (unless record_setup says so). An exec among the
+// host's mounts is a runtime's too: runc runs a copy of itself, which it may do
+// after it has joined the cgroup. What the container's own threads start belongs
+// to it from the beginning.
 enum state { STATE_NEW, STATE_SETUP, STATE_MEMBER };
 
 struct {

@@ -82,7 +82,8 @@ func inCgroup(t testing.TB, dir, what string, env ...string) *exec.Cmd {
 	cmd := exec.Command(self, "-test.run=none")
 	cmd.Env = append(append(os.Environ(), childEnv+"="+what), env...)
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd())}
+	// Mounts of its own, as every container has them.
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd()), Cloneflags: syscall.CLONE_NEWNS}
 	return cmd
 }
 

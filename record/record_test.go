@@ -2,10 +2,14 @@ package record
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mayfly/trace"
 )
@@ -90,4 +94,58 @@ var kindLines = []string{
 	`exec ret=0 path=DIR/dropped argv=\["./dropped" "-test.run=none"\] cwd=DIR origin=written`,
 	`exec ret=-2 path=/no/such/program argv=\["/no/such/program" "a b"\] cwd=DIR`,
 	`exit arg=0`,
+}
+
+// TestBefore wants a program that ran before the recording to be known by its
+// executable, and its end to be in the table of processes.
+func TestBefore(t *testing.T) {
+	mustRecord(t)
+	id, cgroup := fakeContainer(t)
+	cmd := inCgroup(t, cgroup, "wait")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // until it waits
+	rec := startRecording(t, nil)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	stdin.Close()
+	time.Sleep(50 * time.Millisecond)
+	tr := rec.end()
+	for _, p := range rowsOf[trace.Process](t, tr, trace.Processes) {
+		if p.ContainerID == id && p.PID == int32(cmd.Process.Pid) {
+			if p.ExitStatus == nil || *p.ExitStatus != int64(unix.SIGKILL) || p.EndTimeNS == nil {
+				t.Errorf("process %d: got status %v, end %v; want %d and a time", p.PID, p.ExitStatus, p.EndTimeNS, unix.SIGKILL)
+			}
+			return
+		}
+	}
+	t.Errorf("no process %d of container %s", cmd.Process.Pid, id)
+}
+
+// TestAll wants the host's programs with --all, and the recorder itself left out.
+func TestAll(t *testing.T) {
+	rec := startRecording(t, func(o *Options) { o.All = true })
+	if err := exec.Command("/bin/sh", "-c", "exit 5").Run(); err == nil {
+		t.Fatal("exit 5: got status 0")
+	}
+	tr := rec.end()
+	found := false
+	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
+		if e.PID == int32(os.Getpid()) && e.Kind != string(trace.Fork) {
+			t.Errorf("the recorder's own: %s", describe(&e))
+		}
+		if e.ContainerID == "" && e.Kind == string(trace.Exit) && *e.Arg == 5<<8 && strings.HasSuffix(e.Exe, "sh") {
+			found = true
+		}
+	}
+	if !found {
+		t.Error("no exit of sh with status 5")
+	}
 }
