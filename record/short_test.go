@@ -87,6 +87,12 @@ func TestShortContainers(t *testing.T) {
 		dockertest.Cannot(t, "runc: not installed")
 	}
 	rec := startRecording(t, nil)
+	t.Cleanup(func() { // runc removes each container's cgroups, but not what they stood in
+		parents, _ := filepath.Glob("/sys/fs/cgroup/*/mayfly-test")
+		for _, dir := range append(parents, "/sys/fs/cgroup/mayfly-test") {
+			_ = os.Remove(dir)
+		}
+	})
 	dir := t.TempDir()
 	writeRoot(t, filepath.Join(dir, "root"))
 	marks := map[string]string{}
