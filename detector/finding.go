@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"time"
 )
 
 // Finding is one window above the threshold, as one JSON line in the shape of
@@ -74,11 +73,6 @@ func (f *Finding) AppendJSON(dst []byte) ([]byte, error) {
 		return dst, fmt.Errorf("finding %s: %w", f.Mayfly.ID, err)
 	}
 	return append(append(dst, line...), '\n'), nil
-}
-
-// rfc3339 writes nanoseconds since 1970 as Falco writes times.
-func rfc3339(ns int64) string {
-	return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000000Z")
 }
 
 // ShortID is a container's id as people and Falco write it: 12 digits.

@@ -21,7 +21,7 @@ type binned struct {
 }
 
 // cut bins every column into at most bins bins.
-func cut(x [][]float32, rows, bins, threads int) *binned {
+func cut(x [][]float32, bins, threads int) *binned {
 	b := &binned{edges: make([][]float32, len(x)), codes: make([][]uint8, len(x))}
 	sorted := make([][]float32, workers(len(x), threads))
 	parallel(len(x), threads, func(w, f int) {

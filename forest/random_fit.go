@@ -35,7 +35,7 @@ func FitRandom(x [][]float32, y []uint8, opts RandomOptions) (*Random, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := growth{binned: cut(x, rows, opts.Bins, opts.Threads), y: y, weights: weights, RandomOptions: opts}
+	g := growth{binned: cut(x, opts.Bins, opts.Threads), y: y, weights: weights, RandomOptions: opts}
 	if g.MaxDepth == 0 {
 		g.MaxDepth = maxDepth
 	}

@@ -44,7 +44,7 @@ func watchDocker(ctx context.Context, host string, facts chan<- *trace.Container
 	}
 	d := &docker{client: c, facts: facts, log: log, images: map[string]string{}, slots: make(chan struct{}, 16)}
 	go func() {
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 			err := d.follow(ctx)
 			log.Debug("docker", "error", err, "again in", wait)

@@ -37,7 +37,9 @@ func recorded(t *testing.T, dir string, seed uint64, containers, seconds, attack
 		}
 	}
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	id := func(c int) string { return strings.Repeat(string("0123456789abcdef"[c]), 63) + string("0123456789abcdef"[seed%16]) }
+	id := func(c int) string {
+		return strings.Repeat(string("0123456789abcdef"[c]), 63) + string("0123456789abcdef"[seed%16])
+	}
 	for c := range containers {
 		check(w.Containers([]trace.Container{{TimeNS: beginNS, ContainerID: id(c), CgroupID: uint64(c + 1), Name: "web-" + id(c)[:2], Image: "web:1", Runtime: "docker"}}))
 	}

@@ -71,7 +71,8 @@ func runDemo(ctx context.Context, out string, stdout, stderr io.Writer) error {
 			fmt.Fprint(stderr, "   ", line)
 		}
 		var status statusError
-		if err != nil && !(errors.As(err, &status) && status.status == statusPartial && status.err == nil) {
+		partial := errors.As(err, &status) && status.status == statusPartial && status.err == nil
+		if err != nil && !partial {
 			return fmt.Errorf("demo: %s: %w", step.args[0], err)
 		}
 		if step.json == nil {

@@ -86,7 +86,7 @@ func (s *shop) inStock(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusBadGateway, err)
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	fmt.Fprintln(conn, r.PathValue("id"))
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
@@ -157,7 +157,7 @@ func serveStock(addr string) error {
 			return err
 		}
 		go func() {
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			lines := bufio.NewScanner(conn)
 			for lines.Scan() {
 				left := 0
