@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -121,21 +120,24 @@ func (s *shop) order(w http.ResponseWriter, r *http.Request) {
 
 // upload keeps a picture beside the orders, first under a temporary name.
 func (s *shop) upload(w http.ResponseWriter, r *http.Request) {
-	name := filepath.Join(state, "uploads", filepath.Base(r.PathValue("name")))
-	part := name + "." + strconv.FormatInt(time.Now().UnixNano(), 36)
-	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	if err == nil {
-		err = os.WriteFile(part, body, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(part, name)
-	}
-	if err != nil {
+	if err := keep(filepath.Join(state, "uploads"), filepath.Base(r.PathValue("name")), r.Body); err != nil {
 		s.fail(w, r, http.StatusInternalServerError, err)
 		return
 	}
 	s.note(r, http.StatusCreated)
 	w.WriteHeader(http.StatusCreated)
+}
+
+func keep(dir, name string, body io.Reader) error {
+	part, err := os.CreateTemp(dir, name+".*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(part, io.LimitReader(body, 1<<20))
+	if err := errors.Join(err, part.Close()); err != nil {
+		return err
+	}
+	return os.Rename(part.Name(), filepath.Join(dir, name))
 }
 
 // whois is the hole: the name goes into a shell's command line as it came.
