@@ -79,10 +79,11 @@ func (f *pendingFinding) add(row trace.Row, items []profile.Item) {
 // telling says which kinds of event explain a window even where they are usual.
 func telling(kind trace.Kind) bool {
 	switch kind {
-	case trace.FileOpen, trace.Exit, trace.Fork, trace.Accept, trace.Bind:
-		return false
+	case trace.Exec, trace.SetUID, trace.SetGID, trace.CapSet, trace.Mount, trace.Umount, trace.Ptrace,
+		trace.ModuleLoad, trace.BPF, trace.MemfdCreate, trace.Unshare, trace.Setns:
+		return true
 	}
-	return true
+	return false
 }
 
 // choose keeps the rows that tell most, in the order of time.

@@ -11,14 +11,34 @@ import (
 	"mayfly/feature"
 )
 
+// alarm takes in that window i is above the threshold. It is a finding, unless it
+// is the echo of one: the longer time scale holds an attack for as many windows as
+// it is long, and people read findings, not windows. What brings something new is
+// never an echo. Windows that are not due are followed too, for their echoes.
+func (p *pass) alarm(scored *detector.Scored, i int, w *feature.Window, due bool) error {
+	key := containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}
+	what := p.d.Space.Describe(w, math.MaxInt)
+	isNew := len(what.Items) > 0 || slices.ContainsFunc(what.Calls, func(c feature.Deviation) bool { return c.New })
+	last, found := p.lastEnd[key]
+	if found && !isNew && w.EndNS()-last <= int64(p.d.Space.LongWindows)*w.WidthNS {
+		if due {
+			p.report.Echoes++
+		}
+		return nil
+	}
+	p.lastEnd[key] = w.EndNS()
+	if !due {
+		return nil
+	}
+	return p.find(scored, i, w, key, what)
+}
+
 // find notes that window i is a finding, with what is strange about it.
-func (p *pass) find(scored *detector.Scored, i int, w *feature.Window) error {
+func (p *pass) find(scored *detector.Scored, i int, w *feature.Window, key containerKey, what *feature.Description) error {
 	reasons, err := scored.Reasons(i, p.opts.MaxReasons)
 	if err != nil {
 		return err
 	}
-	key := containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}
-	what := p.d.Space.Describe(w, math.MaxInt)
 	detail := detector.Detail{
 		ID:          detector.FindingID(p.sum, key.host, key.id, w.StartNS),
 		ContainerID: key.id, Workload: strings.Clone(w.Workload),
@@ -92,7 +112,7 @@ func headline(container string, detail *detector.Detail, what *feature.Descripti
 		facts = append(facts, item.Item.Kind+" "+plain(item.Item.Value)+" never seen")
 	}
 	if more := len(what.Items) - 3; more > 0 {
-		facts = append(facts, fmt.Sprintf("%d more things never seen", more))
+		facts = append(facts, fmt.Sprintf("%d more never seen", more))
 	}
 	for _, c := range what.Calls[:min(2, len(what.Calls))] {
 		if c.New {

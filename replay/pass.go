@@ -36,6 +36,7 @@ type pass struct {
 
 	report     Report
 	containers map[containerKey]bool
+	lastEnd    map[containerKey]int64 // of each container's last finding
 }
 
 type containerKey struct{ host, id string }
@@ -51,7 +52,7 @@ func newPass(d *detector.Detector, sum string, recording *feature.Recording, opt
 	return &pass{
 		d: d, sum: sum, recording: recording, opts: opts,
 		scorer: d.NewScorer(opts.Threads), builder: feature.NewBuilder(),
-		containers: map[containerKey]bool{},
+		containers: map[containerKey]bool{}, lastEnd: map[containerKey]int64{},
 	}
 }
 
@@ -88,20 +89,20 @@ func (p *pass) score(ctx context.Context) error {
 	var w feature.Window
 	for i := range scored.Windows.Len() {
 		scored.Windows.At(i, &w)
-		due := p.plan.hosts[w.Host]
-		if !due.due(w.EndNS()) {
-			if w.EndNS() > due.throughNS {
-				p.report.Waiting++
-			}
-			continue
+		span := p.plan.hosts[w.Host]
+		due := span.due(w.EndNS())
+		switch {
+		case due:
+			p.report.Windows++
+			p.report.Lost += int64(w.Counters[feature.NLost])
+			p.containers[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = true
+		case w.EndNS() > span.throughNS:
+			p.report.Waiting++
 		}
-		p.report.Windows++
-		p.report.Lost += int64(w.Counters[feature.NLost])
-		p.containers[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = true
 		if !scored.Alarm(i) {
 			continue
 		}
-		if err := p.find(scored, i, &w); err != nil {
+		if err := p.alarm(scored, i, &w, due); err != nil {
 			return err
 		}
 		if len(p.pending) == maxPending {
@@ -168,13 +169,13 @@ func (p *pass) commit(s *state) error {
 		s.host(p.plan.fresh[i].Meta.Host).done(&p.plan.fresh[i])
 	}
 	for host, due := range p.plan.hosts {
-		s.host(host).advance(min(due.throughNS, p.lastEnd(host)))
+		s.host(host).advance(min(due.throughNS, p.sealedEnd(host)))
 	}
 	return s.write(p.opts.StatePath)
 }
 
-// lastEnd is the end of the host's last file, for a host whose recorder stopped.
-func (p *pass) lastEnd(host string) int64 {
+// sealedEnd is the end of the host's last file, for a host whose recorder stopped.
+func (p *pass) sealedEnd(host string) int64 {
 	var last int64
 	for i := range p.plan.files {
 		if m := &p.plan.files[i].Meta; m.Host == host {

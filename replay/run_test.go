@@ -139,6 +139,14 @@ func TestRunFindsTheAttackAndSaysWhy(t *testing.T) {
 	if hit == nil {
 		t.Fatalf("no finding for the second of the attack in\n%s", out.Bytes())
 	}
+	if report.Echoes == 0 {
+		t.Error("the attack has no echoes: then this test shows nothing of them")
+	}
+	for _, f := range findings(t, out.Bytes()) {
+		if after := f.Mayfly.FromNS - hit.Mayfly.FromNS; f.Mayfly.ContainerID == hit.Mayfly.ContainerID && after > 0 && after <= 10*s {
+			t.Errorf("the attack's echo %d s later is a finding: %s", after/s, f.Output)
+		}
+	}
 	if hit.Priority != "Critical" || hit.Hostname != "h" || hit.OutputFields["container.image.repository"] != "web" {
 		t.Errorf("got priority %q, host %q, fields %v", hit.Priority, hit.Hostname, hit.OutputFields)
 	}

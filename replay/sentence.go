@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"mayfly/trace"
 )
@@ -11,8 +12,8 @@ import (
 // maxSentence is the longest sentence, in bytes.
 const maxSentence = 400
 
-// sentence says in words what event i of a batch was: "/bin/shop (pid 71)
-// executed /bin/sh -c id". Names come from whoever ran there: what is not plain
+// sentence says in words what event i of a batch was: "pid 71, child of
+// 7, executed /bin/sh -c id". Names come from whoever ran there: what is not plain
 // text is quoted, so that no terminal and no page obeys it.
 func sentence(b *trace.EventBatch, i int) string {
 	who := b.Exe(i)
@@ -20,8 +21,14 @@ func sentence(b *trace.EventBatch, i int) string {
 		who = b.Comm(i)
 	}
 	s := fmt.Sprintf("%s (pid %d) %s", plain(who), b.PID(i), deed(b, i))
-	if ret, ok := b.Ret(i); ok && ret < 0 {
-		s += fmt.Sprintf(", refused: error %d", -ret)
+	if b.Kind(i) == trace.Exec { // its exe is already the new program
+		s = fmt.Sprintf("pid %d, child of %d, %s", b.PID(i), b.PPID(i), deed(b, i))
+	}
+	switch ret, ok := b.Ret(i); {
+	case ok && ret == -int64(syscall.EINPROGRESS):
+		s += ", in the background"
+	case ok && ret < 0:
+		s += ", refused: " + syscall.Errno(-ret).Error()
 	}
 	if len(s) > maxSentence {
 		s = strings.ToValidUTF8(s[:maxSentence], "") + "…"
