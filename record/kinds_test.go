@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 // mustRecord skips a test that cannot record here.
 func mustRecord(t testing.TB) {
 	t.Helper()
+	dockertest.Alone(t)
 	if err := Check(); err != nil {
 		dockertest.Cannot(t, err.Error())
 	}

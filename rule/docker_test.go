@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mayfly/profile"
+	"mayfly/record/dockertest"
 )
 
 // goProgram prints, then makes a call that its profile does not hold, and says
@@ -38,8 +39,8 @@ rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity sigaltstack tgkill ti
 // TestDockerTakesSeccomp gives a profile back to a real Docker: the program runs
 // under it, and a call that it never made is refused.
 func TestDockerTakesSeccomp(t *testing.T) {
-	if out, err := exec.Command("docker", "version", "--format", "{{.Server.Version}}").CombinedOutput(); err != nil {
-		cannot(t, "no Docker answers: "+strings.TrimSpace(string(out)))
+	if d := dockertest.StartDaemon(t); d.Host != "" {
+		t.Setenv("DOCKER_HOST", d.Host)
 	}
 	dir := t.TempDir()
 	image := fmt.Sprintf("mayfly-rule-test:%d", os.Getpid())

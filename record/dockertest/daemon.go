@@ -29,9 +29,11 @@ type Daemon struct {
 }
 
 // StartDaemon returns the daemon that answers at Docker's default address, or
-// starts one that ends with the test. It calls Cannot where neither works.
+// starts one that ends with the test. It calls Cannot where neither works. Tests
+// of other packages with a daemon wait meanwhile (Alone).
 func StartDaemon(t testing.TB) *Daemon {
 	t.Helper()
+	Alone(t)
 	if _, err := exec.LookPath("docker"); err != nil {
 		Cannot(t, "docker: not installed")
 	}
