@@ -102,22 +102,22 @@ func (s Split) choose(seen *survey) (*side, error) {
 }
 
 // byContainer keeps the containers that began first, as many whole ones as come
-// nearest to the number of windows to keep.
+// nearest to the number of windows to keep, but never the last one.
 func (s *survey) byContainer(keep int64) (*side, error) {
+	if len(s.lives) < 2 {
+		return nil, fmt.Errorf("split by container: %d containers leave none to hold back: split by time, or record more of them", len(s.lives))
+	}
 	lives := slices.SortedFunc(maps.Values(s.lives), func(a, b *lifetime) int {
 		return cmp.Or(cmp.Compare(a.fromNS, b.fromNS), cmp.Compare(a.key.host, b.key.host), cmp.Compare(a.key.id, b.key.id))
 	})
 	chosen := &side{containers: map[containerKey]bool{}}
 	var kept int64
-	for _, life := range lives {
+	for _, life := range lives[:len(lives)-1] {
 		if kept > 0 && kept+life.windows/2 > keep {
 			break
 		}
 		chosen.containers[life.key] = true
 		kept += life.windows
-	}
-	if kept == s.windows {
-		return nil, fmt.Errorf("split by container: %d containers leave none to hold back: split by time, or record more of them", len(lives))
 	}
 	return chosen, nil
 }
