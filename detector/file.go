@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,17 +15,22 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// The members of a detector file, in order, and the most that each may hold
-// when unpacked. A file that claims more is refused before it is unpacked.
+// The members of a detector file, in order, and the most bytes that each may hold
+// when unpacked. Deflate packs up to a thousand to one, JSON takes thirty times
+// its length in memory, and no detector packs better than a few dozen to one: so
+// beyond freeBytes a member may hold no more than maxRatio times its packed size.
 const (
 	manifestName = "manifest.json"
 	spaceName    = "space.json"
 	forestName   = "forest.bin"
 
-	maxManifest = 256 << 20
-	maxSpace    = 1 << 30
-	maxForest   = 4 << 30
-	maxFile     = 4 << 30
+	maxManifest = 64 << 20
+	maxSpace    = 256 << 20
+	maxForest   = 1 << 30
+	maxFile     = 1 << 30
+
+	freeBytes = 16 << 20
+	maxRatio  = 100
 )
 
 // Save writes the detector to path: beside it first, then by rename, so that no
@@ -92,13 +96,14 @@ func Load(path string) (*Detector, error) {
 
 func readBounded(path string) ([]byte, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if info.IsDir() {
+	case info.IsDir():
 		return nil, fmt.Errorf("%s: is a folder, want a file that train wrote", path)
-	}
-	if info.Size() > maxFile {
+	case !info.Mode().IsRegular(): // a pipe would wait for ever, a device never end
+		return nil, fmt.Errorf("%s: is no regular file, want one that train wrote", path)
+	case info.Size() > maxFile:
 		return nil, fmt.Errorf("%s: %d bytes, more than a detector may have (%d)", path, info.Size(), int64(maxFile))
 	}
 	return os.ReadFile(path)
@@ -150,6 +155,9 @@ func (d *Detector) agree() error {
 	if n := len(d.Manifest.Expected); n != features {
 		return fmt.Errorf("%s: expected ranges of %d features, %s has %d", manifestName, n, spaceName, features)
 	}
+	if w := d.Manifest.WidthNS; w != d.Space.WidthNS {
+		return fmt.Errorf("%s: windows of %d ns, %s was learned from windows of %d ns", manifestName, w, spaceName, d.Space.WidthNS)
+	}
 	return nil
 }
 
@@ -176,12 +184,15 @@ func member(members map[string]*zip.File, name string, limit int64) ([]byte, err
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer r.Close()
+	if packed := int64(min(f.CompressedSize64, maxFile)); limit > max(freeBytes, packed*maxRatio) {
+		limit = max(freeBytes, packed*maxRatio)
+	}
 	content, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if int64(len(content)) > limit {
-		return nil, fmt.Errorf("%s: more than %d bytes", name, limit)
+		return nil, fmt.Errorf("%s: more than %d bytes when unpacked", name, limit)
 	}
 	return content, nil
 }
@@ -194,7 +205,7 @@ func (d *Detector) SHA256() (string, error) {
 	}
 	packed, err := d.pack()
 	if err != nil {
-		return "", errors.Join(errors.New("detector"), err)
+		return "", fmt.Errorf("detector: %w", err)
 	}
 	sum := sha256.Sum256(packed)
 	return hex.EncodeToString(sum[:]), nil

@@ -122,5 +122,15 @@ func (m *Manifest) check() error {
 	case math.IsNaN(m.Threshold) || m.Threshold < 0 || m.Threshold > 1:
 		return fmt.Errorf("manifest.json: threshold: want [0,1], got %g", m.Threshold)
 	}
+	for i, r := range m.Expected {
+		if !(r.Low <= r.High) {
+			return fmt.Errorf("manifest.json: expected range of feature %d: got %g to %g", i, r.Low, r.High)
+		}
+	}
+	for i, s := range m.Trained {
+		if s.FromNS > s.ToNS {
+			return fmt.Errorf("manifest.json: trained span %d ends before it begins", i)
+		}
+	}
 	return nil
 }

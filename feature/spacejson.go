@@ -2,6 +2,7 @@ package feature
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -142,12 +143,12 @@ func (m *model) check() error {
 		if c.Windows == 0 || c.Windows > m.Windows {
 			return fmt.Errorf("call %d: in %d of %d windows", c.Call, c.Windows, m.Windows)
 		}
-		if err := errors.Join(c.Short.check(), c.Long.check()); err != nil {
+		if err := cmp.Or(c.Short.check(), c.Long.check()); err != nil {
 			return fmt.Errorf("call %d: %w", c.Call, err)
 		}
 	}
 	for i, r := range slices.Concat(m.Counters, m.Families) {
-		if err := errors.Join(r[0].check(), r[1].check()); err != nil {
+		if err := cmp.Or(r[0].check(), r[1].check()); err != nil {
 			return fmt.Errorf("range %d: %w", i, err)
 		}
 	}
