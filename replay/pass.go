@@ -139,6 +139,7 @@ func (p *pass) count(into *Report, files int) {
 	*into = p.report
 	into.Rejected = rejected
 	into.Files, into.Before = len(p.plan.fresh), files-len(p.plan.fresh)
+	into.LateFiles = len(p.plan.late)
 	into.Containers = len(p.containers)
 }
 

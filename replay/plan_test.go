@@ -9,8 +9,8 @@ import (
 
 const s = int64(1e9)
 
-func file(table trace.Table, rel string, from, to int64, final bool) trace.File {
-	return trace.File{Rel: rel, Table: table, Meta: trace.Meta{Host: "h", FromNS: from * s, ToNS: to * s, Final: final}}
+func file(table trace.Table, rel string, from, to int64) trace.File {
+	return trace.File{Rel: rel, Table: table, Meta: trace.Meta{Host: "h", FromNS: from * s, ToNS: to * s}}
 }
 
 func names(files []trace.File) (all []string) {
@@ -25,7 +25,7 @@ func TestPlanWithoutStateTakesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := makePlan([]trace.File{file(trace.Events, "e0", 100, 160, false), file(trace.Sequences, "s0", 100, 159, false)}, st, false, s, 15*s)
+	p := makePlan([]trace.File{file(trace.Events, "e0", 100, 160), file(trace.Sequences, "s0", 100, 159)}, nil, st, false, s, 15*s)
 	if got := p.hosts["h"]; got.afterNS != math.MinInt64 || got.throughNS != math.MaxInt64 || len(p.files) != 2 {
 		t.Errorf("got range %+v and files %v, want everything", got, names(p.files))
 	}
@@ -33,8 +33,8 @@ func TestPlanWithoutStateTakesEverything(t *testing.T) {
 
 func TestPlanTakesEachWindowOnce(t *testing.T) {
 	st, _ := readState("", "sha")
-	first := []trace.File{file(trace.Events, "e0", 100, 160, false), file(trace.Sequences, "s0", 100, 159, false)}
-	p := makePlan(first, st, true, s, 15*s)
+	first := []trace.File{file(trace.Events, "e0", 100, 160), file(trace.Sequences, "s0", 100, 159)}
+	p := makePlan(first, nil, st, true, s, 15*s)
 	if got, want := p.hosts["h"].throughNS, 159*s; got != want {
 		t.Fatalf("due through %d, want %d: the sequences may go on after that", got, want)
 	}
@@ -43,12 +43,12 @@ func TestPlanTakesEachWindowOnce(t *testing.T) {
 	}
 	st.host("h").advance(p.hosts["h"].throughNS)
 
-	if p := makePlan(first, st, true, s, 15*s); len(p.fresh) != 0 || len(p.files) != 0 {
+	if p := makePlan(first, nil, st, true, s, 15*s); len(p.fresh) != 0 || len(p.files) != 0 {
 		t.Errorf("a second run takes %v again", names(p.files))
 	}
 
-	all := append(first, file(trace.Events, "e1", 160, 220, true), file(trace.Sequences, "s1", 159, 221, true))
-	p = makePlan(all, st, true, s, 15*s)
+	all := append(first, file(trace.Events, "e1", 160, 220), file(trace.Sequences, "s1", 159, 221))
+	p = makePlan(all, map[string]int64{"h": 221 * s}, st, true, s, 15*s)
 	got := p.hosts["h"]
 	if got.afterNS != 159*s || got.throughNS != math.MaxInt64 {
 		t.Errorf("got range %+v, want after %d and to the end, for the recorder has stopped", got, 159*s)
@@ -70,14 +70,32 @@ func TestPlanLeavesOldContextAlone(t *testing.T) {
 	st, _ := readState("", "sha")
 	var files []trace.File
 	for i := range int64(10) {
-		f := file(trace.Events, string(rune('a'+i)), i*60, i*60+60, false)
+		f := file(trace.Events, string(rune('a'+i)), i*60, i*60+60)
 		files = append(files, f)
 		if i < 9 {
 			st.host("h").done(&f)
 		}
 	}
 	st.host("h").advance(540 * s)
-	if p := makePlan(files, st, true, s, 15*s); len(p.files) != 2 {
+	if p := makePlan(files, nil, st, true, s, 15*s); len(p.files) != 2 {
 		t.Errorf("reads %v, want the new file and the one before it", names(p.files))
+	}
+}
+
+func TestPlanOfAQuietHost(t *testing.T) {
+	st, _ := readState("", "sha")
+	// No event for an hour: the sequences tell how far the host has been sealed.
+	files := []trace.File{file(trace.Events, "e0", 100, 160), file(trace.Sequences, "s0", 100, 160), file(trace.Sequences, "s1", 160, 3760)}
+	if got, want := makePlan(files, nil, st, true, s, 15*s).hosts["h"].throughNS, 3760*s; got != want {
+		t.Errorf("due through %d s, want %d s", got/s, want/s)
+	}
+}
+
+func TestPlanNamesLateFiles(t *testing.T) {
+	st, _ := readState("", "sha")
+	st.host("h").advance(1000 * s)
+	files := []trace.File{file(trace.Sequences, "old", 100, 160), file(trace.Sequences, "new", 990, 1060)}
+	if p := makePlan(files, nil, st, true, s, 15*s); len(p.late) != 1 || p.late[0].Rel != "old" {
+		t.Errorf("late: %v, want the file whose time has been scored", names(p.late))
 	}
 }

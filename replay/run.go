@@ -39,6 +39,7 @@ func (o Options) withDefaults() Options {
 type Report struct {
 	Files      int   `json:"files"`      // scored
 	Before     int   `json:"before"`     // scored by an earlier run
+	LateFiles  int   `json:"late_files"` // of Files: came when their time had been scored; their windows were not
 	Windows    int64 `json:"windows"`    // scored
 	Waiting    int64 `json:"waiting"`    // not complete yet: they are scored when later files are sealed
 	Findings   int64 `json:"findings"`   // written
@@ -77,11 +78,11 @@ func Run(ctx context.Context, d *detector.Detector, traces []*trace.Trace, opts 
 	if err != nil {
 		return nil, err
 	}
-	all := recording.Files
+	all, ended := recording.Files, endings(traces)
 	report := &Report{}
 	for {
 		pass := newPass(d, sum, recording, opts)
-		pass.plan = makePlan(all, s, opts.StatePath != "", d.Manifest.WidthNS, opts.contextNS(d))
+		pass.plan = makePlan(all, ended, s, opts.StatePath != "", d.Manifest.WidthNS, opts.contextNS(d))
 		recording.Files = pass.plan.files
 		err := pass.run(ctx)
 		var bad *trace.FileError
