@@ -2,6 +2,7 @@ package feature
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -21,8 +22,13 @@ type Label struct {
 	Attack    string // the name of the attack; one name may have several labels
 }
 
-// maxLabels bounds what ReadLabels takes into memory.
-const maxLabels = 1 << 20
+// maxLabels, maxLabelBytes and maxLabelLine bound what ReadLabels takes into
+// memory: a device without end is one long line.
+const (
+	maxLabels     = 1 << 20
+	maxLabelBytes = 64 << 20
+	maxLabelLine  = 64 << 10
+)
 
 var labelHeader = []string{"container", "from", "to", "attack"}
 
@@ -60,7 +66,7 @@ func OpenLabels(path string) ([]Label, error) {
 // label per line; times are RFC 3339, with or without a fraction; lines that
 // start with # are comments. name stands for the input in errors.
 func ReadLabels(r io.Reader, name string) ([]Label, error) {
-	in := csv.NewReader(bufio.NewReader(r))
+	in := csv.NewReader(bufio.NewReader(&boundedLines{r: r}))
 	in.Comment = '#'
 	in.FieldsPerRecord = -1
 	in.ReuseRecord = true
@@ -96,6 +102,29 @@ func ReadLabels(r io.Reader, name string) ([]Label, error) {
 		}
 		labels = append(labels, l)
 	}
+}
+
+// boundedLines fails where lines, or all of them together, are too long for labels.
+type boundedLines struct {
+	r         io.Reader
+	all, line int // bytes read, and of the line begun
+}
+
+func (l *boundedLines) Read(b []byte) (int, error) {
+	n, err := l.r.Read(b)
+	l.all += n
+	if end := bytes.LastIndexByte(b[:n], '\n'); end >= 0 {
+		l.line = n - end - 1
+	} else {
+		l.line += n
+	}
+	switch {
+	case l.line > maxLabelLine:
+		return 0, fmt.Errorf("not labels: a line of more than %d bytes", maxLabelLine)
+	case l.all > maxLabelBytes:
+		return 0, fmt.Errorf("more than %d bytes of labels", maxLabelBytes)
+	}
+	return n, err
 }
 
 func parseLabel(row []string) (Label, error) {

@@ -21,6 +21,22 @@ func TestReadLabels(t *testing.T) {
 	}
 }
 
+// endless is a line without end.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+func TestReadLabelsIsBounded(t *testing.T) {
+	const want = "x.csv: not labels: a line of more than 65536 bytes"
+	if _, err := ReadLabels(endless{}, "x.csv"); err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %s", err, want)
+	}
+	comments := strings.NewReader("container,from,to,attack\n" + strings.Repeat("# nothing yet\n", maxLabelBytes/14))
+	if _, err := ReadLabels(comments, "x.csv"); err == nil || err.Error() != "x.csv: more than 67108864 bytes of labels" {
+		t.Errorf("got error %v, want one of too many bytes", err)
+	}
+}
+
 func TestReadLabelsErrors(t *testing.T) {
 	const head = "container,from,to,attack\n"
 	for _, tt := range []struct{ text, want string }{

@@ -10,7 +10,7 @@ import (
 )
 
 // MaxBytes is the longest profile that Decode takes.
-const MaxBytes = 256 << 20
+const MaxBytes = 64 << 20
 
 // Decode reads a profile as JSON and validates it: known kinds, order, no
 // repetition, evidence that can be.
