@@ -3,7 +3,9 @@ package replay
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -160,7 +162,21 @@ func (p *pass) commit(s *state) error {
 		return nil
 	}
 	if p.opts.OutputPath != "" {
-		end, err := appendAt(p.opts.OutputPath, s.Output[p.opts.OutputPath], p.lines)
+		end, known := s.Output[p.opts.OutputPath]
+		if !known {
+			// What stands there is not ours to cut off: findings of a detector before
+			// this one, or of a state that was lost. The state says so before a line
+			// is written, or a run that is killed would leave its own for ever.
+			var err error
+			if end, err = length(p.opts.OutputPath); err != nil {
+				return fmt.Errorf("findings: %w", err)
+			}
+			s.Output[p.opts.OutputPath] = end
+			if err := s.write(p.opts.StatePath); err != nil {
+				return err
+			}
+		}
+		end, err := appendAt(p.opts.OutputPath, end, p.lines)
 		if err != nil {
 			return fmt.Errorf("findings: %w", err)
 		}
@@ -186,10 +202,24 @@ func (p *pass) sealedEnd(host string) int64 {
 	return last - last%p.d.Manifest.WidthNS + p.d.Manifest.WidthNS
 }
 
+// length is how long a file is, 0 when there is none.
+func length(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
 // appendAt writes lines into a file at an offset, after cutting off what a run
 // that was killed left there, and returns where they end. A file that is shorter
-// than it was (someone rotated it) is appended to at its end.
-func appendAt(path string, offset int64, lines []byte) (int64, error) {
+// than it was (someone rotated it) is appended to at its end. After an error it is
+as long as it was, and gone when it was not there.
+func appendAt(path string, offset int64, lines []byte) (end int64, err error) {
+	_, missing := os.Lstat(path)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return 0, err
@@ -203,6 +233,16 @@ func appendAt(path string, offset int64, lines []byte) (int64, error) {
 	if err := f.Truncate(offset); err != nil {
 		return 0, err
 	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if errors.Is(missing, fs.ErrNotExist) {
+			_ = os.Remove(path) // the first error is the one to tell
+		} else {
+			_ = os.Truncate(path, offset)
+		}
+	}()
 	if _, err := f.WriteAt(lines, offset); err != nil {
 		return 0, err
 	}

@@ -56,6 +56,9 @@ func readState(path, detectorSHA string) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
+	if !info.Mode().IsRegular() { // a pipe would wait for ever
+		return nil, fmt.Errorf("state %s: is no regular file", path)
+	}
 	if info.Size() > maxState {
 		return nil, fmt.Errorf("state %s: %d bytes, more than it ever has", path, info.Size())
 	}
@@ -80,6 +83,11 @@ func readState(path, detectorSHA string) (*state, error) {
 	}
 	if s.Hosts == nil || s.Output == nil {
 		return nil, fmt.Errorf("state %s: incomplete", path)
+	}
+	for output, n := range s.Output {
+		if n < 0 {
+			return nil, fmt.Errorf("state %s: output %.80q: %d bytes", path, output, n)
+		}
 	}
 	return &s, nil
 }
