@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"mayfly/datasets/dockercve"
@@ -141,19 +139,23 @@ func (o *evaluateOptions) run(ctx context.Context, detectorPath string, features
 	opts.Labels, opts.Threads, opts.Version = o.labels, o.threads, version()
 	opts.Measure.Aftermath = o.aftermath
 	opts.Measure.Bootstrap.Resamples, opts.Measure.Bootstrap.Seed = o.resamples, o.seed
-	r, err := evaluate.Run(ctx, detectorPath, features, opts)
+	var (
+		r   *evaluate.Report
+		err error
+	)
+	toJSON, toHTML := func(w io.Writer) error { return r.WriteJSON(w) }, func(w io.Writer) error { return r.WriteHTML(w) }
+	outputs := []output{{o.json, toJSON}, {o.report, toHTML}}
+	if o.output != "" {
+		outputs = append(outputs, output{filepath.Join(o.output, "report.json"), toJSON}, output{filepath.Join(o.output, "report.html"), toHTML})
+	}
+	if err := checkOutputs(outputs, append([]string{detectorPath, o.labels}, features...)...); err != nil {
+		return err
+	}
+	r, err = evaluate.Run(ctx, detectorPath, features, opts)
 	if err != nil {
 		return err
 	}
-	outputs := []output{{o.json, r.WriteJSON}, {o.report, r.WriteHTML}}
-	if o.output != "" {
-		if err := os.MkdirAll(o.output, 0o755); err != nil {
-			return err
-		}
-		outputs = append(outputs, output{filepath.Join(o.output, "report.json"), r.WriteJSON},
-			output{filepath.Join(o.output, "report.html"), r.WriteHTML})
-	}
-	if err := writeOutputs(outputs); err != nil {
+	if err := writeOutputs(o.output, outputs); err != nil {
 		return err
 	}
 	if o.format == "json" {
@@ -164,6 +166,9 @@ func (o *evaluateOptions) run(ctx context.Context, detectorPath string, features
 
 // runProtocol measures by the protocol of docker-cve.
 func (o *evaluateOptions) runProtocol(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := checkOutputs([]output{{path: o.json}}); err != nil {
+		return err
+	}
 	set, err := dockercve.Open(o.data)
 	if err != nil {
 		return err
@@ -195,41 +200,13 @@ func (o *evaluateOptions) runProtocol(ctx context.Context, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	if err := writeOutputs([]output{{o.json, r.WriteJSON}}); err != nil {
+	if err := writeOutputs("", []output{{o.json, r.WriteJSON}}); err != nil {
 		return err
 	}
 	if o.format == "json" {
 		return r.WriteJSON(stdout)
 	}
 	return r.WriteTable(stdout)
-}
-
-// output is a file to write; none where the path is empty.
-type output struct {
-	path  string
-	write func(io.Writer) error
-}
-
-// writeOutputs makes every file's content before it writes the first.
-func writeOutputs(outputs []output) error {
-	contents := make([]bytes.Buffer, len(outputs))
-	for i, out := range outputs {
-		if out.path == "" {
-			continue
-		}
-		if err := out.write(&contents[i]); err != nil {
-			return fmt.Errorf("%s: %w", out.path, err)
-		}
-	}
-	for i, out := range outputs {
-		if out.path == "" {
-			continue
-		}
-		if err := renameio.WriteFile(out.path, contents[i].Bytes(), 0o644); err != nil {
-			return fmt.Errorf("%s: %w", out.path, err)
-		}
-	}
-	return nil
 }
 
 func isTerminal(f *os.File) bool {

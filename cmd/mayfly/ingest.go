@@ -57,6 +57,9 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 	case opts.lateness < 0 || opts.lateness > day:
 		return usageErrorf("ingest: --lateness: got %v, want 0s to 24h", opts.lateness)
 	}
+	if err := checkOutput(opts.Output, args...); err != nil {
+		return err
+	}
 	opts.WidthNS, opts.LatenessNS = opts.width.Nanoseconds(), opts.lateness.Nanoseconds()
 	if opts.LatenessNS == 0 {
 		opts.LatenessNS = -1 // none; 0 would mean the default

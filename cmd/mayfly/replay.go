@@ -70,6 +70,17 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 		}
 		rejected = append(rejected, bad...)
 	}
+	inputs := args[:1:1]
+	for _, t := range traces {
+		for _, table := range trace.Tables() {
+			for _, f := range t.Files(table) {
+				inputs = append(inputs, f.Path)
+			}
+		}
+	}
+	if err := checkOutputs([]output{{path: opts.OutputPath}, {path: opts.StatePath}}, inputs...); err != nil {
+		return err
+	}
 	opts.Output = cmd.OutOrStdout()
 	report, err := replay.Run(cmd.Context(), d, traces, opts.Options)
 	if err != nil {
@@ -88,8 +99,11 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 	if report.Lost > 0 || report.LateRows > 0 {
 		fmt.Fprintf(w, "mayfly: %d records were lost and %d rows came too late: what they did was not scored\n", report.Lost, report.LateRows)
 	}
+	if report.LateFiles > 0 {
+		fmt.Fprintf(w, "mayfly: %d files came when their time had been scored without them: their windows were left out\n", report.LateFiles)
+	}
 	switch {
-	case len(rejected) > 0:
+	case len(rejected) > 0 || report.LateFiles > 0:
 		return statusError{statusPartial, nil}
 	case report.Findings > 0 && opts.exitCode != 0:
 		return statusError{opts.exitCode, nil}

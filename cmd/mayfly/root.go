@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const rootLong = `mayfly learns what containers normally do from recordings, tells when a new
@@ -53,8 +55,23 @@ func newRootCommand() *cobra.Command {
 		}
 		return nil
 	}
+	root.PersistentPreRunE = refuseEmpty
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return root
+}
+
+// refuseEmpty refuses "" where a name is wanted: it is what a script with an unset
+// variable gives, and --labels "" must not mean that there are no labels.
+func refuseEmpty(cmd *cobra.Command, args []string) (err error) {
+	if slices.Contains(args, "") {
+		return usageErrorf("%s: an argument is empty (see %s -h)", cmd.Name(), cmd.CommandPath())
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if kind := f.Value.Type(); err == nil && (kind == "string" && f.Value.String() == "" || kind == "stringArray" && slices.Contains(f.Value.(pflag.SliceValue).GetSlice(), "")) {
+			err = usageErrorf("%s: --%s: empty (see %s -h)", cmd.Name(), f.Name, cmd.CommandPath())
+		}
+	})
+	return err
 }
 
 func suggest(cmd *cobra.Command, word string) string {

@@ -67,6 +67,9 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 		}
 		d.Budget.AlarmsPerContainerDay = 0
 	}
+	if err := checkOutput(opts.out, append([]string{opts.labels}, args...)...); err != nil {
+		return err
+	}
 	d.Random.NEstimators, d.Version = d.Forest.NEstimators, version()
 	if opts.labels != "" {
 		labels, err := feature.OpenLabels(opts.labels)
