@@ -217,7 +217,7 @@ func length(path string) (int64, error) {
 // appendAt writes lines into a file at an offset, after cutting off what a run
 // that was killed left there, and returns where they end. A file that is shorter
 // than it was (someone rotated it) is appended to at its end. After an error it is
-as long as it was, and gone when it was not there.
+// as long as it was, and gone when it was not there.
 func appendAt(path string, offset int64, lines []byte) (end int64, err error) {
 	_, missing := os.Lstat(path)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
