@@ -8,7 +8,7 @@
 //	set, err := rule.Build(w, nil, rule.DefaultOptions)
 //	yaml, err := set.Falco()
 //	json, err := set.Seccomp()
-//	report, err := rule.Test(ctx, []*rule.Set{set}, traces, labels)
+//	report, err := rule.Test(ctx, []*rule.Set{set}, traces, labels, time.Minute)
 //
 // A workload of which too little is known gives no rule but a Refusal, unless
 // Options.Force is set, which writes the risk into the output.

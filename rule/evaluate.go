@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mayfly/feature"
 	"mayfly/profile"
@@ -16,8 +17,11 @@ import (
 // and how soon, and which recorded calls a seccomp profile would have refused. It
 // keeps a few counters for each container and rule, whatever the length of the
 // traces. Containers belong to the set whose workload is named like their image.
-func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feature.Label) (*Report, error) {
+// What fires within aftermath of a label's end is neither: what the attacker
+// started may still run.
+func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feature.Label, aftermath time.Duration) (*Report, error) {
 	t := newTrial(sets, labels)
+	t.aftermathNS = aftermath.Nanoseconds()
 	for _, tr := range traces {
 		containers, err := tr.Containers(ctx)
 		if err != nil {
@@ -43,15 +47,16 @@ type facts struct{ name, image, digest string }
 
 // trial is a test under way.
 type trial struct {
-	sets       []*compiled
-	labels     []feature.Label
-	known      map[string]facts
-	containers map[string]*subject
-	tables     map[string]*trace.CallTable // by machine
-	results    [][]Result                  // by set: a result per rule, then one for the calls
-	events     int64
-	sequences  int64
-	items      []profile.Item
+	sets        []*compiled
+	labels      []feature.Label
+	aftermathNS int64
+	known       map[string]facts
+	containers  map[string]*subject
+	tables      map[string]*trace.CallTable // by machine
+	results     [][]Result                  // by set: a result per rule, then one for the calls
+	events      int64
+	sequences   int64
+	items       []profile.Item
 }
 
 // subject is one container in the traces.
@@ -154,10 +159,13 @@ func (t *trial) fired(s *subject, r *Result, at, n int64, text func() string) (n
 	r.Fires += n
 	normal = true
 	for _, l := range s.labels {
-		if at < t.labels[l].FromNS || at > t.labels[l].ToNS {
+		if at < t.labels[l].FromNS || at > t.labels[l].ToNS+t.aftermathNS {
 			continue
 		}
 		normal = false
+		if at > t.labels[l].ToNS {
+			continue
+		}
 		if first, ok := r.attacks[l]; !ok || at < first {
 			r.attacks[l] = at
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -112,9 +113,16 @@ func TestTest(t *testing.T) {
 		{Container: web[:12], FromNS: begin + 2050*second, ToNS: begin + 2200*second, Attack: "quiet"},
 		{Container: "other", FromNS: begin, ToNS: begin + 100*second, Attack: "no rules"},
 	}
-	got, err := Test(context.Background(), []*Set{set}, []*trace.Trace{writeTrace(t, events, sequences)}, labels)
+	got, err := Test(context.Background(), []*Set{set}, []*trace.Trace{writeTrace(t, events, sequences)}, labels, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	after, err := Test(context.Background(), []*Set{set}, []*trace.Trace{writeTrace(t, events, sequences)}, labels, 10*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hours := 2800.0 / 3600; after.Rules[0].NormalHours != hours {
+		t.Errorf("with an aftermath of 10 minutes: %v normal hours, want %v", after.Rules[0].NormalHours, hours)
 	}
 	type line struct {
 		Fires, Normal int64
@@ -170,7 +178,7 @@ func TestFoundFires(t *testing.T) {
 	tr := writeTrace(t, []trace.Event{
 		at(1, web, trace.FileOpen, open("/data/17/key", 0)), at(2, web, trace.FileOpen, open("/data/17/other", 0)),
 		at(3, web, trace.FileOpen, open("/etc/hostname", 0)), at(4, web, trace.FileOpen, open("/var/log/nginx/x", 1))}, nil)
-	got, err := Test(context.Background(), []*Set{set}, []*trace.Trace{tr}, nil)
+	got, err := Test(context.Background(), []*Set{set}, []*trace.Trace{tr}, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +242,7 @@ func BenchmarkTest(b *testing.B) {
 	tr := writeTrace(b, events, nil)
 	sets := []*Set{mustBuild(b, workload("nginx", webItems), nil, Options{})}
 	for b.Loop() {
-		if _, err := Test(context.Background(), sets, []*trace.Trace{tr}, nil); err != nil {
+		if _, err := Test(context.Background(), sets, []*trace.Trace{tr}, nil, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

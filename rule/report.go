@@ -18,8 +18,8 @@ type Result struct {
 	Kind        Kind          `json:"kind"`
 	Basis       Basis         `json:"basis"`
 	Fires       int64         `json:"fires"`        // in all
-	Normal      int64         `json:"fires_normal"` // outside every label
-	NormalHours float64       `json:"normal_hours"` // container-hours outside every label
+	Normal      int64         `json:"fires_normal"` // outside every label and its aftermath
+	NormalHours float64       `json:"normal_hours"` // container-hours outside every label and its aftermath
 	PerHour     float64       `json:"normal_per_container_hour"`
 	Attacks     []string      `json:"attacks"`  // names of the labels it fired in, sorted
 	Examples    []Example     `json:"examples"` // the first that fired on normal time, at most maxExamples

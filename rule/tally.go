@@ -37,12 +37,12 @@ func (t *trial) report() *Report {
 	return r
 }
 
-// normal is the time of a container, in ns, that no label covers.
+// normal is the time of a container, in ns, that no label nor its aftermath covers.
 func (t *trial) normal(s *subject) int64 {
 	type span struct{ from, to int64 }
 	var spans []span
 	for _, l := range s.labels {
-		from, to := max(t.labels[l].FromNS, s.first), min(t.labels[l].ToNS, s.last)
+		from, to := max(t.labels[l].FromNS, s.first), min(t.labels[l].ToNS+t.aftermathNS, s.last)
 		if from < to {
 			spans = append(spans, span{from, to})
 		}

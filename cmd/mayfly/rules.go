@@ -46,6 +46,7 @@ type rulesOptions struct {
 	rule.Options
 	output, profile, findings, labels, format string
 	targets, tests                            []string
+	aftermath                                 time.Duration
 }
 
 func newRulesCommand() *cobra.Command {
@@ -66,6 +67,7 @@ func newRulesCommand() *cobra.Command {
 	flags.StringVar(&opts.findings, "findings", "", "findings (JSON lines) to make rules of too")
 	flags.StringArrayVar(&opts.tests, "test", nil, "trace to test the rules over (several times for several)")
 	flags.StringVar(&opts.labels, "labels", "", "labels of the attacks in the tested traces (CSV)")
+	flags.DurationVar(&opts.aftermath, "aftermath", time.Minute, "time after a label that counts as neither normal nor attack")
 	flags.StringSliceVar(&opts.targets, "target", opts.targets, "what to write: falco, seccomp")
 	flags.StringVar(&opts.format, "format", opts.format, "how to print the result: table or json")
 	flags.StringVar(&opts.Machine, "machine", "", "machine of the recording where the profile does not say, as Go names it (default: this one, "+runtime.GOARCH+")")
@@ -235,7 +237,7 @@ func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set, traces []*tra
 			return nil, err
 		}
 	}
-	return rule.Test(ctx, sets, traces, labels)
+	return rule.Test(ctx, sets, traces, labels, o.aftermath)
 }
 
 // rulesResult is what the command prints.
