@@ -72,9 +72,10 @@ const calibrationFolds = 4
 //
 // The threshold follows from the budget and from training windows alone. They
 // are cut into parts by container (by time, where there are too few), and each
-// part is scored by a forest that did not see it, over features that were not
-// learned from it; so what the threshold rests on is as new to the scorer as
-// tomorrow's windows will be.
+// part is scored by a forest that did not see it, with what is new in it measured
+// against the other parts (feature.Space.NewTrainingEncoder); only the scales are
+// learned from all of them. So what the threshold rests on is nearly as new to the
+// scorer as tomorrow's windows will be.
 func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if err := opts.Budget.check(); err != nil {
 		return nil, err
