@@ -3,6 +3,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,8 +59,8 @@ func Render(dir string, sets []*Set, targets []string) (files []Output, refusals
 }
 
 // WriteFiles writes what Render gave. Each file appears by rename, when complete;
-// when one cannot be written, those that were written and did not exist before
-// are removed.
+// when one cannot be written, those files and folders that did not exist before are
+// removed.
 func WriteFiles(files []Output) (err error) {
 	var fresh []string
 	defer func() {
@@ -70,6 +71,7 @@ func WriteFiles(files []Output) (err error) {
 		}
 	}()
 	for _, f := range files {
+		fresh = append(fresh, missingFolders(filepath.Dir(f.Path))...)
 		if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 			return fmt.Errorf("rules: %w", err)
 		}
@@ -81,4 +83,17 @@ func WriteFiles(files []Output) (err error) {
 		}
 	}
 	return nil
+}
+
+// missingFolders lists dir and the folders above it that are not there, the
+// uppermost first.
+func missingFolders(dir string) (missing []string) {
+	for {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			slices.Reverse(missing)
+			return missing
+		}
+		missing = append(missing, dir)
+		dir = filepath.Dir(dir)
+	}
 }

@@ -53,7 +53,7 @@ func TestWriteFailureLeavesNothing(t *testing.T) {
 	if err := WriteFiles(files); err == nil || !strings.HasPrefix(err.Error(), "rules: ") {
 		t.Errorf("got %v, want an error", err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "falco", "*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, "falco*")); len(left) != 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }
