@@ -100,8 +100,8 @@ func (o *evaluateOptions) check(cmd *cobra.Command) error {
 		return usageErrorf("--format: want table or json, got %q", o.format)
 	case o.aftermath < 0:
 		return usageErrorf("--aftermath: want no less than 0, got %v", o.aftermath)
-	case o.resamples < 0 || o.resamples > 1_000_000:
-		return usageErrorf("--resamples: want 0 to 1000000, got %d", o.resamples)
+	case o.resamples < 0 || o.resamples > 100_000:
+		return usageErrorf("--resamples: want 0 to 100000, got %d", o.resamples)
 	case o.threads < 1:
 		return usageErrorf("--threads: want at least 1, got %d", o.threads)
 	}

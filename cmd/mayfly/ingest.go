@@ -79,7 +79,7 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 // printIngest says on stderr what became of the traces.
 func printIngest(w io.Writer, r *ingest.Report, output string) {
 	for _, bad := range r.Bad {
-		fmt.Fprintf(w, "mayfly: left out: %v\n", bad.Err)
+		fmt.Fprintf(w, "mayfly: left out: %s\n", oneLine(bad.Err))
 	}
 	fmt.Fprintf(w, "mayfly: %s: %d windows of %d containers from %d rows in %d files\n",
 		output, r.Windows, r.Containers, r.Rows, r.Files)

@@ -12,8 +12,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 )
 
 // Exit statuses, the same for every command and part of every long help.
@@ -47,9 +49,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		status = statusError{statusFailure, err}
 	}
 	if status.err != nil {
-		fmt.Fprintf(stderr, "mayfly: %v\n", status.err)
+		fmt.Fprintf(stderr, "mayfly: %s\n", oneLine(status.err))
 	}
 	return status.status
+}
+
+// oneLine is an error without what would break its line or move the cursor: names
+// of files, and what stands in them, come from anywhere.
+func oneLine(err error) string {
+	var out strings.Builder
+	for _, r := range strings.ToValidUTF8(err.Error(), "\ufffd") {
+		if r == ' ' || unicode.IsPrint(r) {
+			out.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteRune(r)
+			out.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return out.String()
 }
 
 // execute runs one command line.

@@ -89,7 +89,7 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 	rejected = append(rejected, report.Rejected...)
 	w := cmd.ErrOrStderr()
 	for _, err := range rejected {
-		fmt.Fprintf(w, "mayfly: left out: %v\n", err)
+		fmt.Fprintf(w, "mayfly: left out: %s\n", oneLine(err))
 	}
 	fmt.Fprintf(w, "mayfly: %d windows of %d containers scored in %d files (%d files scored before, %d windows wait): %d findings\n",
 		report.Windows, report.Containers, report.Files, report.Before, report.Waiting, report.Findings)
