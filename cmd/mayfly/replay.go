@@ -70,6 +70,9 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 		}
 		rejected = append(rejected, bad...)
 	}
+	if err := checkTraces(traces); err != nil {
+		return err
+	}
 	inputs := args[:1:1]
 	for _, t := range traces {
 		for _, table := range trace.Tables() {

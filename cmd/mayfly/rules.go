@@ -222,7 +222,7 @@ func (o *rulesOptions) openTests(ctx context.Context, p *profile.Profile) ([]*tr
 		}
 		traces = append(traces, t)
 	}
-	return traces, nil
+	return traces, checkTraces(traces)
 }
 
 // test runs the rules over the traces; nil when there are none.
