@@ -55,10 +55,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 // oneLine is an error without what would break its line or move the cursor: names
-// of files, and what stands in them, come from anywhere.
+// of files, and what stands in them, come from anywhere. A line break becomes a
+// semicolon, for most join one error to the next.
 func oneLine(err error) string {
 	var out strings.Builder
-	for _, r := range strings.ToValidUTF8(err.Error(), "\ufffd") {
+	for _, r := range strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\n", "; "), "\ufffd") {
 		if r == ' ' || unicode.IsPrint(r) {
 			out.WriteRune(r)
 		} else {

@@ -9,7 +9,7 @@ import (
 
 func TestOneLine(t *testing.T) {
 	for text, want := range map[string]string{
-		"a\nb\x1b[2J\u202e.parquet: no such file": `a\nb\x1b[2J\u202e.parquet: no such file`,
+		"a\nb\x1b[2J\u202e.parquet: no such file": `a; b\x1b[2J\u202e.parquet: no such file`,
 		"größer als 3 µs":                         "größer als 3 µs",
 		"\xff\x00":                                "�" + `\x00`,
 	} {
