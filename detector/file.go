@@ -24,7 +24,7 @@ const (
 	spaceName    = "space.json"
 	forestName   = "forest.bin"
 
-	maxManifest = 64 << 20
+	maxManifest = 256 << 20
 	maxSpace    = 256 << 20
 	maxForest   = 1 << 30
 	maxFile     = 1 << 30
@@ -64,7 +64,11 @@ func (d *Detector) pack() ([]byte, error) {
 	for _, member := range []struct {
 		name    string
 		content []byte
-	}{{manifestName, manifest}, {spaceName, space}, {forestName, trees}} {
+		limit   int
+	}{{manifestName, manifest, maxManifest}, {spaceName, space, maxSpace}, {forestName, trees, maxForest}} {
+		if len(member.content) > member.limit {
+			return nil, fmt.Errorf("%s: %d bytes, more than a detector may have (%d): train on less", member.name, len(member.content), member.limit)
+		}
 		// No times and no modes: the same content is the same file.
 		w, err := archive.CreateHeader(&zip.FileHeader{Name: member.name, Method: zip.Deflate})
 		if err != nil {

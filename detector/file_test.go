@@ -341,3 +341,19 @@ func tryScore(d *Detector, w *feature.Window) error {
 	_, sum := d.SHA256()
 	return errors.Join(reasons, sum)
 }
+
+// TestSaveRefusesWhatLoadWould has more spans of training time than fit.
+func TestSaveRefusesWhatLoadWould(t *testing.T) {
+	d, err := unpack(small(t, Isolation))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Manifest.Mayfly = strings.Repeat("x", maxManifest)
+	path := filepath.Join(t.TempDir(), "big.mayfly")
+	if err := d.Save(path); err == nil || !strings.HasPrefix(err.Error(), path+": manifest.json: ") || !strings.Contains(err.Error(), "train on less") {
+		t.Errorf("got %v, want an error that names the manifest", err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("a file is left behind")
+	}
+}
