@@ -25,6 +25,12 @@ func (d *Detector) NewScorer(threads int) *Scorer {
 	return &Scorer{d, d.Space.NewEncoder(), threads}
 }
 
+// Began tells that a container's first window began at startNS, for a scorer that
+// comes in later.
+func (s *Scorer) Began(host, containerID string, startNS int64) {
+	s.encoder.Began(host, containerID, startNS)
+}
+
 // Scored is one record of windows with its scores.
 type Scored struct {
 	Windows *feature.Windows // of the record given to Score, valid as long as that is

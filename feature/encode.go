@@ -27,6 +27,12 @@ func (s *Space) NewEncoder() *Encoder {
 	return &Encoder{space: s, tails: newTails(s.MaxContainers)}
 }
 
+// Began tells that a container's first window began at startNS, for an encoder that
+// comes in later: a container's first seconds are measured otherwise.
+func (e *Encoder) Began(host, containerID string, startNS int64) {
+	e.tails.began[containerKey{host, containerID}] = startNS
+}
+
 // NewTrainingEncoder returns an encoder for the windows that the space was
 // learned from: it measures each against what the other parts of the training
 // time did (see fold.go), so that novelty in training is distributed as in time

@@ -17,11 +17,12 @@ type Recording struct {
 	Containers map[string]trace.Container // by id
 
 	traces    []*trace.Trace
+	missing   Missing
 	workloads map[string]string // by container id
 }
 
 // NewRecording gathers all that traces hold. A container that several of them
-// know has the facts of the last one.
+// know has the facts of the last one. A file that is given twice is an error.
 func NewRecording(ctx context.Context, traces ...*trace.Trace) (*Recording, error) {
 	r := &Recording{Containers: map[string]trace.Container{}, traces: traces, workloads: map[string]string{}}
 	for _, t := range traces {
@@ -36,14 +37,15 @@ func NewRecording(ctx context.Context, traces ...*trace.Trace) (*Recording, erro
 			r.workloads[id] = profile.WorkloadName(c.Image, c.ImageDigest)
 		}
 	}
-	return r, nil
+	r.missing = missing(r.Files)
+	return r, r.unlike()
 }
 
 // Windows deals the rows of the files out to windows and gives each to emit, as
 // a Windower does. Missing, Workload and Name of opts are the recording's. Memory
 // is bounded as the Windower's is.
 func (r *Recording) Windows(ctx context.Context, opts WindowerOptions, emit func(*Window) error) (WindowerReport, error) {
-	opts.Missing = r.missing()
+	opts.Missing = r.missing
 	opts.Workload = func(id string) string { return cmp.Or(r.workloads[id], profile.Unknown) }
 	opts.Name = func(id string) string { return r.Containers[id].Name }
 	windower, err := NewWindower(opts, emit)
@@ -87,10 +89,14 @@ func (r *Recording) addLosses(ctx context.Context, to *Windower) error {
 	return nil
 }
 
-// missing says what no file holds.
-func (r *Recording) missing() Missing {
+// RecorderSource is what mayfly's own recorder calls itself in trace.Meta.
+const RecorderSource = "mayfly record"
+
+// missing says what the files cannot tell. What a foreign source has no file of, it
+// may not know; where mayfly's recorder wrote none, there was nothing.
+func missing(files []trace.File) Missing {
 	has := func(table trace.Table) bool {
-		return slices.ContainsFunc(r.Files, func(f trace.File) bool { return f.Table == table })
+		return slices.ContainsFunc(files, func(f trace.File) bool { return f.Table == table || f.Meta.Source == RecorderSource })
 	}
 	var m Missing
 	if !has(trace.Events) {
@@ -100,4 +106,23 @@ func (r *Recording) missing() Missing {
 		m |= MissingCalls | MissingOrder
 	}
 	return m
+}
+
+// unlike refuses a file that stands in two of the traces: it would count twice.
+func (r *Recording) unlike() error {
+	type name struct {
+		rel  string
+		meta trace.Meta
+		rows int64
+	}
+	seen := map[name]string{}
+	for i := range r.Files {
+		f := &r.Files[i]
+		n := name{f.Rel, f.Meta, f.Rows}
+		if other, ok := seen[n]; ok {
+			return fmt.Errorf("%s: holds the same rows as %s, which is given too", f.Path, other)
+		}
+		seen[n] = f.Path
+	}
+	return nil
 }

@@ -34,11 +34,12 @@ type recentWindow struct {
 type tails struct {
 	limit int
 	byKey map[containerKey]*list.Element
-	order *list.List // of *tail; the one used last in front
+	order *list.List             // of *tail; the one used last in front
+	began map[containerKey]int64 // of containers that began before their first window here
 }
 
 func newTails(limit int) *tails {
-	return &tails{limit: limit, byKey: map[containerKey]*list.Element{}, order: list.New()}
+	return &tails{limit: limit, byKey: map[containerKey]*list.Element{}, order: list.New(), began: map[containerKey]int64{}}
 }
 
 func keyOf(w *Window) containerKey { return containerKey{w.Host, w.ContainerID} }
@@ -49,7 +50,11 @@ func keyOf(w *Window) containerKey { return containerKey{w.Host, w.ContainerID} 
 func (t *tails) push(key containerKey, w *Window, long int64) *tail {
 	el := t.byKey[key]
 	if el == nil {
-		el = t.order.PushFront(&tail{key: containerKey{strings.Clone(key.host), strings.Clone(key.id)}, firstNS: w.StartNS, calls: map[trace.Call]uint64{}})
+		first := w.StartNS
+		if began, ok := t.began[key]; ok {
+			first = min(first, began)
+		}
+		el = t.order.PushFront(&tail{key: containerKey{strings.Clone(key.host), strings.Clone(key.id)}, firstNS: first, calls: map[trace.Call]uint64{}})
 		t.byKey[el.Value.(*tail).key] = el
 		if t.order.Len() > t.limit {
 			old := t.order.Remove(t.order.Back()).(*tail)

@@ -107,6 +107,7 @@ func (r *recorder) everySecond(bootNS int64) error {
 	r.convert.containers.forget(bootNS, r.ledger.forget)
 	rotate := r.opts.Rotate.Nanoseconds()
 	if wall/rotate != r.sealed/rotate || int64(r.bytes) >= r.opts.RotateBytes {
+		r.read() // what FlushIdle flushed belongs into these files
 		return r.seal(wall, false)
 	}
 	r.batch.containers = append(r.batch.containers, r.convert.containers.rows(wall, &r.clock)...)

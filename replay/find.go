@@ -14,27 +14,21 @@ import (
 // alarm takes in that window i is above the threshold. It is a finding, unless it
 // is the echo of one: the longer time scale holds an attack for as many windows as
 // it is long, and people read findings, not windows. What brings something new is
-// never an echo. Windows that are not due are followed too, for their echoes.
-func (p *pass) alarm(scored *detector.Scored, i int, w *feature.Window, due bool) error {
-	key := containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}
+// never an echo.
+func (p *pass) alarm(scored *detector.Scored, i int, w *feature.Window, l *life) error {
 	what := p.d.Space.Describe(w, math.MaxInt)
 	isNew := len(what.Items) > 0 || slices.ContainsFunc(what.Calls, func(c feature.Deviation) bool { return c.New })
-	last, found := p.lastEnd[key]
-	if found && !isNew && w.EndNS()-last <= int64(p.d.Space.LongWindows)*w.WidthNS {
-		if due {
-			p.report.Echoes++
-		}
+	if l.FindingNS != 0 && !isNew && w.EndNS()-l.FindingNS <= int64(p.d.Space.LongWindows)*w.WidthNS {
+		p.report.Echoes++
 		return nil
 	}
-	p.lastEnd[key] = w.EndNS()
-	if !due {
-		return nil
-	}
-	return p.find(scored, i, w, key, what)
+	l.FindingNS = w.EndNS()
+	return p.find(scored, i, w, what)
 }
 
 // find notes that window i is a finding, with what is strange about it.
-func (p *pass) find(scored *detector.Scored, i int, w *feature.Window, key containerKey, what *feature.Description) error {
+func (p *pass) find(scored *detector.Scored, i int, w *feature.Window, what *feature.Description) error {
+	key := containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}
 	reasons, err := scored.Reasons(i, p.opts.MaxReasons)
 	if err != nil {
 		return err

@@ -1,44 +1,40 @@
 package replay
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"slices"
+	"math"
 	"strings"
 
 	"mayfly/detector"
 	"mayfly/feature"
-
-	"github.com/google/renameio/v2"
 )
 
 // batchWindows is how many windows are scored at a time.
 const batchWindows = 1024
 
 // maxPending is for how many findings evidence is gathered in one reading.
-const maxPending = 4096
+const maxPending = 256
 
-// pass is one attempt at the whole of a run. It touches nothing but memory and
-// a temporary file until commit.
+// pass is one attempt at the whole of a run. Until commit it touches nothing but
+// memory and a temporary file, and its state is its own.
 type pass struct {
 	d         *detector.Detector
 	sum       string
 	recording *feature.Recording
+	state     *state
 	opts      Options
 	plan      *plan
+	known     int // files of events and sequences in the traces
 
 	scorer  *detector.Scorer
 	builder *feature.Builder
 	pending []*pendingFinding
-	lines   []byte // findings, as JSON lines
+	lines   spool
 
 	report     Report
 	containers map[containerKey]bool
-	lastEnd    map[containerKey]int64 // of each container's last finding
+	scoredNS   map[string]int64 // end of the last window scored, by host
 }
 
 type containerKey struct{ host, id string }
@@ -50,12 +46,18 @@ type pendingFinding struct {
 	fresh   map[string]bool // items never seen in training
 }
 
-func newPass(d *detector.Detector, sum string, recording *feature.Recording, opts Options) *pass {
-	return &pass{
-		d: d, sum: sum, recording: recording, opts: opts,
+func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *state, opts Options) *pass {
+	p := &pass{
+		d: d, sum: sum, recording: recording, state: s, opts: opts,
 		scorer: d.NewScorer(opts.Threads), builder: feature.NewBuilder(),
-		containers: map[containerKey]bool{}, lastEnd: map[containerKey]int64{},
+		containers: map[containerKey]bool{}, scoredNS: map[string]int64{},
 	}
+	for host, progress := range s.Hosts {
+		for id, l := range progress.Containers {
+			p.scorer.Began(host, id, l.FirstNS)
+		}
+	}
+	return p
 }
 
 // run scores all windows of the plan's files.
@@ -92,19 +94,17 @@ func (p *pass) score(ctx context.Context) error {
 	for i := range scored.Windows.Len() {
 		scored.Windows.At(i, &w)
 		span := p.plan.hosts[w.Host]
-		due := span.due(w.EndNS())
-		switch {
-		case due:
-			p.report.Windows++
-			p.report.Lost += int64(w.Counters[feature.NLost])
-			p.containers[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = true
-		case w.EndNS() > span.throughNS:
-			p.report.Waiting++
+		if !span.due(w.EndNS()) {
+			if w.EndNS() > span.throughNS {
+				p.report.Waiting++
+			}
+			continue
 		}
+		l := p.done(&w)
 		if !scored.Alarm(i) {
 			continue
 		}
-		if err := p.alarm(scored, i, &w, due); err != nil {
+		if err := p.alarm(scored, i, &w, l); err != nil {
 			return err
 		}
 		if len(p.pending) == maxPending {
@@ -116,18 +116,32 @@ func (p *pass) score(ctx context.Context) error {
 	return nil
 }
 
-// flush gathers the evidence of the pending findings and writes them.
+// done counts a window that is scored now, and notes it in its container's life.
+func (p *pass) done(w *feature.Window) *life {
+	p.report.Windows++
+	p.report.Lost += int64(w.Counters[feature.NLost])
+	p.containers[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = true
+	host := p.state.host(w.Host)
+	l := host.Containers[w.ContainerID]
+	if l == nil {
+		l = &life{FirstNS: w.StartNS, LastNS: math.MinInt64}
+		host.Containers[strings.Clone(w.ContainerID)] = l
+	}
+	l.FirstNS, l.LastNS = min(l.FirstNS, w.StartNS), max(l.LastNS, w.EndNS())
+	if w.EndNS() > p.scoredNS[w.Host] {
+		p.scoredNS[strings.Clone(w.Host)] = w.EndNS()
+	}
+	return l
+}
+
+// flush gathers the evidence of the pending findings and writes them, in the
+// order of the windows.
 func (p *pass) flush(ctx context.Context) error {
 	if err := p.gather(ctx); err != nil {
 		return err
 	}
-	slices.SortFunc(p.pending, func(a, b *pendingFinding) int {
-		return cmp.Or(cmp.Compare(a.finding.Mayfly.FromNS, b.finding.Mayfly.FromNS),
-			cmp.Compare(a.key.host, b.key.host), cmp.Compare(a.key.id, b.key.id))
-	})
 	for _, f := range p.pending {
-		var err error
-		if p.lines, err = f.finding.AppendJSON(p.lines); err != nil {
+		if err := p.lines.add(&f.finding); err != nil {
 			return err
 		}
 		p.report.Findings++
@@ -136,19 +150,20 @@ func (p *pass) flush(ctx context.Context) error {
 	return nil
 }
 
-func (p *pass) count(into *Report, files int) {
+func (p *pass) count(into *Report) {
 	rejected := into.Rejected
 	*into = p.report
 	into.Rejected = rejected
-	into.Files, into.Before = len(p.plan.fresh), files-len(p.plan.fresh)
+	into.Files, into.Before = len(p.plan.fresh), p.known-len(p.plan.fresh)
 	into.LateFiles = len(p.plan.late)
 	into.Containers = len(p.containers)
 }
 
 // commit writes the findings, then the state that says so.
-func (p *pass) commit(s *state) error {
+func (p *pass) commit() error {
+	defer p.lines.close()
 	if p.opts.OutputPath == "" && p.opts.Output != nil {
-		if _, err := p.opts.Output.Write(p.lines); err != nil {
+		if err := p.lines.copy(p.opts.Output); err != nil {
 			return fmt.Errorf("findings: %w", err)
 		}
 	}
@@ -156,98 +171,48 @@ func (p *pass) commit(s *state) error {
 		if p.opts.OutputPath == "" {
 			return nil
 		}
-		if err := renameio.WriteFile(p.opts.OutputPath, p.lines, 0o600); err != nil {
-			return fmt.Errorf("findings: %w", err)
-		}
-		return nil
+		return p.lines.replace(p.opts.OutputPath)
 	}
 	if p.opts.OutputPath != "" {
-		end, known := s.Output[p.opts.OutputPath]
-		if !known {
-			// What stands there is not ours to cut off: findings of a detector before
-			// this one, or of a state that was lost. The state says so before a line
-			// is written, or a run that is killed would leave its own for ever.
-			var err error
-			if end, err = length(p.opts.OutputPath); err != nil {
-				return fmt.Errorf("findings: %w", err)
-			}
-			s.Output[p.opts.OutputPath] = end
-			if err := s.write(p.opts.StatePath); err != nil {
-				return err
-			}
+		if err := p.announce(); err != nil {
+			return err
 		}
-		end, err := appendAt(p.opts.OutputPath, end, p.lines)
+		end, err := p.lines.appendAt(p.opts.OutputPath, p.state.Output[p.opts.OutputPath])
 		if err != nil {
 			return fmt.Errorf("findings: %w", err)
 		}
-		s.Output[p.opts.OutputPath] = end
+		p.state.Output[p.opts.OutputPath] = end
 	}
 	for i := range p.plan.fresh {
-		s.host(p.plan.fresh[i].Meta.Host).done(&p.plan.fresh[i])
+		p.state.host(p.plan.fresh[i].Meta.Host).done(&p.plan.fresh[i])
 	}
 	for host, due := range p.plan.hosts {
-		s.host(host).advance(min(due.throughNS, p.sealedEnd(host)))
+		through := due.throughNS
+		if through == math.MaxInt64 { // the recorder stopped; it may start again
+			through = p.scoredNS[host]
+		}
+		p.state.host(host).advance(through)
 	}
-	return s.write(p.opts.StatePath)
+	return p.state.write(p.opts.StatePath)
 }
 
-// sealedEnd is the end of the host's last file, for a host whose recorder stopped.
-func (p *pass) sealedEnd(host string) int64 {
-	var last int64
-	for i := range p.plan.files {
-		if m := &p.plan.files[i].Meta; m.Host == host {
-			last = max(last, m.ToNS)
-		}
+// announce notes how long an output is that the state does not know. What stands
+// there is not ours to cut off: findings of a detector before this one, or of a
+// state that was lost. The state says so before a line is written, or a run that
+// is killed would leave its own for ever.
+func (p *pass) announce() error {
+	if _, known := p.state.Output[p.opts.OutputPath]; known {
+		return nil
 	}
-	return last - last%p.d.Manifest.WidthNS + p.d.Manifest.WidthNS
-}
-
-// length is how long a file is, 0 when there is none.
-func length(path string) (int64, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
+	end, err := length(p.opts.OutputPath)
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("findings: %w", err)
 	}
-	return info.Size(), nil
-}
-
-// appendAt writes lines into a file at an offset, after cutting off what a run
-// that was killed left there, and returns where they end. A file that is shorter
-// than it was (someone rotated it) is appended to at its end. After an error it is
-// as long as it was, and gone when it was not there.
-func appendAt(path string, offset int64, lines []byte) (end int64, err error) {
-	_, missing := os.Lstat(path)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	p.state.Output[p.opts.OutputPath] = end
+	before, err := readState(p.opts.StatePath, p.sum) // without what this pass has learned
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	offset = min(offset, info.Size())
-	if err := f.Truncate(offset); err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err == nil {
-			return
-		}
-		if errors.Is(missing, fs.ErrNotExist) {
-			_ = os.Remove(path) // the first error is the one to tell
-		} else {
-			_ = os.Truncate(path, offset)
-		}
-	}()
-	if _, err := f.WriteAt(lines, offset); err != nil {
-		return 0, err
-	}
-	if err := f.Sync(); err != nil {
-		return 0, err
-	}
-	return offset + int64(len(lines)), f.Close()
+	before.Output[p.opts.OutputPath] = end
+	return before.write(p.opts.StatePath)
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"mayfly/feature"
 	"mayfly/trace"
 )
 
@@ -25,9 +26,8 @@ func (r hostRange) due(endNS int64) bool { return endNS > r.afterNS && endNS <= 
 // makePlan finds the files that were not scored and, so that windows on their
 // border are whole and longer time scales are warm, the files that reach within
 // contextNS of them. Windows are due as far as the host has been sealed; what lies
-// after that waits for the next run, unless the recorder stopped there (ended: by
-// host, the end of its last file), or there is no state to remember it in.
-func makePlan(files []trace.File, ended map[string]int64, s *state, remember bool, widthNS, contextNS int64) *plan {
+// after that waits for the next run, unless there is no state to remember it in.
+func makePlan(files []trace.File, sealed map[string]int64, s *state, remember bool, contextNS int64) *plan {
 	p := &plan{hosts: map[string]hostRange{}}
 	byHost := map[string][]trace.File{}
 	for _, f := range files {
@@ -45,12 +45,12 @@ func makePlan(files []trace.File, ended map[string]int64, s *state, remember boo
 				}
 			}
 		}
-		if first == math.MaxInt64 {
-			continue
-		}
 		due := hostRange{progress.ThroughNS, math.MaxInt64}
 		if remember {
-			due.throughNS = sealedThrough(files, ended[host], widthNS)
+			due.throughNS = sealed[host]
+		}
+		if first == math.MaxInt64 && due.throughNS <= due.afterNS {
+			continue
 		}
 		p.hosts[host] = due
 		for i := range files {
@@ -67,35 +67,35 @@ func makePlan(files []trace.File, ended map[string]int64, s *state, remember boo
 	return p
 }
 
-// sealedThrough is the end of the last window that no later file can add to. A
-// recorder seals events before sequences, and nothing happens without a system
-// call: so it is the sequences that tell, where there are any.
-func sealedThrough(files []trace.File, endedNS, widthNS int64) int64 {
-	last := map[trace.Table]int64{}
-	for i := range files {
-		last[files[i].Table] = max(last[files[i].Table], files[i].Meta.ToNS)
-	}
-	through, ok := last[trace.Sequences]
-	if !ok {
-		through = last[trace.Events]
-	}
-	if endedNS >= through {
-		return math.MaxInt64
-	}
-	return through - through%widthNS
-}
-
-// endings are, by host, the ends of the files that a recorder marked as its last.
-func endings(traces []*trace.Trace) map[string]int64 {
-	ended := map[string]int64{}
+// sealedThrough is, by host, the end of the last window that no later file can add
+// to. A recorder seals the losses last: where they are, the rest is. Rows may
+// reach the file after the one that their time belongs to, so that latenessNS
+// before the seal is not settled yet, until the recorder has stopped.
+func sealedThrough(traces []*trace.Trace, widthNS, latenessNS int64) map[string]int64 {
+	rows, seals, ended := map[string]int64{}, map[string]int64{}, map[string]int64{}
+	grow := func(m map[string]int64, f trace.File) { m[f.Meta.Host] = max(m[f.Meta.Host], f.Meta.ToNS) }
 	for _, t := range traces {
-		for _, table := range trace.Tables() {
-			for _, f := range t.Files(table) {
-				if f.Meta.Final {
-					ended[f.Meta.Host] = max(ended[f.Meta.Host], f.Meta.ToNS)
-				}
+		for _, f := range append(t.Files(trace.Events), t.Files(trace.Sequences)...) {
+			grow(rows, f)
+			if f.Meta.Source != feature.RecorderSource {
+				grow(seals, f) // nothing says more of it
+			}
+		}
+		for _, f := range t.Files(trace.Losses) {
+			grow(seals, f)
+			if f.Meta.Final {
+				grow(ended, f)
 			}
 		}
 	}
-	return ended
+	through := map[string]int64{}
+	for host, last := range rows {
+		if end, ok := ended[host]; ok && end >= last {
+			through[host] = math.MaxInt64
+			continue
+		}
+		settled := seals[host] - latenessNS
+		through[host] = settled - settled%widthNS
+	}
+	return through
 }

@@ -20,12 +20,14 @@ func names(files []trace.File) (all []string) {
 	return all
 }
 
+func sealed(seconds int64) map[string]int64 { return map[string]int64{"h": seconds * s} }
+
 func TestPlanWithoutStateTakesEverything(t *testing.T) {
 	st, err := readState("", "sha")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := makePlan([]trace.File{file(trace.Events, "e0", 100, 160), file(trace.Sequences, "s0", 100, 159)}, nil, st, false, s, 15*s)
+	p := makePlan([]trace.File{file(trace.Events, "e0", 100, 160), file(trace.Sequences, "s0", 100, 159)}, sealed(154), st, false, 15*s)
 	if got := p.hosts["h"]; got.afterNS != math.MinInt64 || got.throughNS != math.MaxInt64 || len(p.files) != 2 {
 		t.Errorf("got range %+v and files %v, want everything", got, names(p.files))
 	}
@@ -34,34 +36,34 @@ func TestPlanWithoutStateTakesEverything(t *testing.T) {
 func TestPlanTakesEachWindowOnce(t *testing.T) {
 	st, _ := readState("", "sha")
 	first := []trace.File{file(trace.Events, "e0", 100, 160), file(trace.Sequences, "s0", 100, 159)}
-	p := makePlan(first, nil, st, true, s, 15*s)
-	if got, want := p.hosts["h"].throughNS, 159*s; got != want {
-		t.Fatalf("due through %d, want %d: the sequences may go on after that", got, want)
-	}
+	p := makePlan(first, sealed(154), st, true, 15*s)
 	for i := range p.fresh {
 		st.host("h").done(&p.fresh[i])
 	}
 	st.host("h").advance(p.hosts["h"].throughNS)
 
-	if p := makePlan(first, nil, st, true, s, 15*s); len(p.fresh) != 0 || len(p.files) != 0 {
+	if p := makePlan(first, sealed(154), st, true, 15*s); len(p.fresh) != 0 || len(p.files) != 0 {
 		t.Errorf("a second run takes %v again", names(p.files))
+	}
+	if p := makePlan(first, sealed(160), st, true, 15*s); len(p.fresh) != 0 || len(p.files) != 2 || !p.hosts["h"].due(158*s) {
+		t.Errorf("a later seal without new rows: reads %v, due %+v, want the last files for the windows that waited", names(p.files), p.hosts["h"])
 	}
 
 	all := append(first, file(trace.Events, "e1", 160, 220), file(trace.Sequences, "s1", 159, 221))
-	p = makePlan(all, map[string]int64{"h": 221 * s}, st, true, s, 15*s)
+	p = makePlan(all, map[string]int64{"h": math.MaxInt64}, st, true, 15*s)
 	got := p.hosts["h"]
-	if got.afterNS != 159*s || got.throughNS != math.MaxInt64 {
-		t.Errorf("got range %+v, want after %d and to the end, for the recorder has stopped", got, 159*s)
+	if got.afterNS != 154*s || got.throughNS != math.MaxInt64 {
+		t.Errorf("got range %+v, want after %d and to the end, for the recorder has stopped", got, 154*s)
 	}
 	if len(p.fresh) != 2 || len(p.files) != 4 {
 		t.Errorf("got %v of which %v are new, want the new two and the two before them for their border", names(p.files), names(p.fresh))
 	}
-	for _, end := range []int64{158 * s, 159 * s} {
+	for _, end := range []int64{153 * s, 154 * s} {
 		if got.due(end) {
 			t.Errorf("the window that ends at %d s is due twice", end/s)
 		}
 	}
-	if !got.due(160 * s) {
+	if !got.due(155 * s) {
 		t.Error("the window on the border of the files is never due")
 	}
 }
@@ -77,17 +79,8 @@ func TestPlanLeavesOldContextAlone(t *testing.T) {
 		}
 	}
 	st.host("h").advance(540 * s)
-	if p := makePlan(files, nil, st, true, s, 15*s); len(p.files) != 2 {
+	if p := makePlan(files, sealed(595), st, true, 15*s); len(p.files) != 2 {
 		t.Errorf("reads %v, want the new file and the one before it", names(p.files))
-	}
-}
-
-func TestPlanOfAQuietHost(t *testing.T) {
-	st, _ := readState("", "sha")
-	// No event for an hour: the sequences tell how far the host has been sealed.
-	files := []trace.File{file(trace.Events, "e0", 100, 160), file(trace.Sequences, "s0", 100, 160), file(trace.Sequences, "s1", 160, 3760)}
-	if got, want := makePlan(files, nil, st, true, s, 15*s).hosts["h"].throughNS, 3760*s; got != want {
-		t.Errorf("due through %d s, want %d s", got/s, want/s)
 	}
 }
 
@@ -95,7 +88,7 @@ func TestPlanNamesLateFiles(t *testing.T) {
 	st, _ := readState("", "sha")
 	st.host("h").advance(1000 * s)
 	files := []trace.File{file(trace.Sequences, "old", 100, 160), file(trace.Sequences, "new", 990, 1060)}
-	if p := makePlan(files, nil, st, true, s, 15*s); len(p.late) != 1 || p.late[0].Rel != "old" {
+	if p := makePlan(files, sealed(1055), st, true, 15*s); len(p.late) != 1 || p.late[0].Rel != "old" {
 		t.Errorf("late: %v, want the file whose time has been scored", names(p.late))
 	}
 }

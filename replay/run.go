@@ -3,7 +3,10 @@ package replay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 
 	"mayfly/detector"
 	"mayfly/feature"
@@ -53,14 +56,22 @@ type Report struct {
 }
 
 // Run scores the windows of traces that no earlier run with the same state has
-// scored, and writes a finding for each that is above the threshold, in the
-// order of time, host and container.
+// scored, and writes a finding for each that is above the threshold, in the order
+// of time, host and container. Findings of several runs are those of one, but for
+// trigrams of calls that a thread made farther apart than the longest time scale.
 //
-// A file that turns out to be damaged is left out and reported; it is tried again
-// by the next run. When Run fails, neither output nor state has changed; when it
-// is killed, the next run cuts off what it had written and does it again.
+// A file that turns out to be damaged is left out and reported. When Run fails
+// before it writes, neither output nor state has changed; when it is cut off while
+// it writes, the next run removes what it had written and does it again.
 func Run(ctx context.Context, d *detector.Detector, traces []*trace.Trace, opts Options) (*Report, error) {
 	opts = opts.withDefaults()
+	if opts.OutputPath != "" {
+		path, err := filepath.Abs(opts.OutputPath)
+		if err != nil {
+			return nil, fmt.Errorf("findings: %w", err)
+		}
+		opts.OutputPath = path
+	}
 	sum, err := d.SHA256()
 	if err != nil {
 		return nil, err
@@ -70,48 +81,52 @@ func Run(ctx context.Context, d *detector.Detector, traces []*trace.Trace, opts 
 		return nil, err
 	}
 	defer unlock()
-	s, err := readState(opts.StatePath, sum)
-	if err != nil {
-		return nil, err
-	}
-	recording, err := feature.NewRecording(ctx, traces...)
-	if err != nil {
-		return nil, err
-	}
-	all, ended := recording.Files, endings(traces)
+	traces = slices.Clone(traces)
 	report := &Report{}
 	for {
-		pass := newPass(d, sum, recording, opts)
-		pass.plan = makePlan(all, ended, s, opts.StatePath != "", d.Manifest.WidthNS, opts.contextNS(d))
-		recording.Files = pass.plan.files
-		err := pass.run(ctx)
+		s, err := readState(opts.StatePath, sum)
+		if err != nil {
+			return nil, err
+		}
+		p, err := onePass(ctx, d, sum, traces, s, opts)
 		var bad *trace.FileError
-		if errors.As(err, &bad) && ctx.Err() == nil {
-			if rest := without(all, bad.Path); len(rest) < len(all) {
-				report.Rejected = append(report.Rejected, err)
-				all = rest
-				continue
-			}
+		if errors.As(err, &bad) && ctx.Err() == nil && leaveOut(traces, bad.Path) {
+			report.Rejected = append(report.Rejected, err)
+			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		pass.count(report, len(all))
-		return report, pass.commit(s)
+		p.count(report)
+		return report, p.commit()
 	}
+}
+
+// onePass scores everything, without a trace of it anywhere yet.
+func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*trace.Trace, s *state, opts Options) (*pass, error) {
+	recording, err := feature.NewRecording(ctx, traces...)
+	if err != nil {
+		return nil, err
+	}
+	p := newPass(d, sum, recording, s, opts)
+	p.known = len(recording.Files)
+	sealed := sealedThrough(traces, d.Manifest.WidthNS, opts.LatenessNS)
+	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d))
+	recording.Files = p.plan.files
+	return p, p.run(ctx)
+}
+
+// leaveOut takes a file out of the traces, and reports whether it was in one.
+func leaveOut(traces []*trace.Trace, path string) bool {
+	out := false
+	for i, t := range traces {
+		traces[i] = t.Without(path)
+		out = out || traces[i] != t
+	}
+	return out
 }
 
 // contextNS is how far back a window depends on what came before it.
 func (o Options) contextNS(d *detector.Detector) int64 {
 	return int64(d.Space.LongWindows+1)*d.Manifest.WidthNS + o.LatenessNS
-}
-
-func without(files []trace.File, path string) []trace.File {
-	var rest []trace.File
-	for _, f := range files {
-		if f.Path != path {
-			rest = append(rest, f)
-		}
-	}
-	return rest
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"slices"
 	"syscall"
 
 	"mayfly/trace"
@@ -38,8 +39,16 @@ type state struct {
 
 // progress is how far one host has been scored.
 type progress struct {
-	ThroughNS int64            `json:"through_ns"` // windows that end by then are done
-	Files     map[string]int64 `json:"files"`      // path below the trace → end of its rows
+	ThroughNS  int64            `json:"through_ns"` // windows that end by then are done
+	Files      map[string]int64 `json:"files"`      // path below the trace → end of its rows
+	Containers map[string]*life `json:"containers"` // by id
+}
+
+// life is what later windows of a container depend on.
+type life struct {
+	FirstNS   int64 `json:"first_ns"`             // start of its first window
+	LastNS    int64 `json:"last_ns"`              // end of its last window that is done
+	FindingNS int64 `json:"finding_ns,omitempty"` // end of its last finding; 0: none
 }
 
 // readState reads the state of a detector; a file that is not there, or one of
@@ -77,7 +86,7 @@ func readState(path, detectorSHA string) (*state, error) {
 		return begin, nil
 	}
 	for host, p := range s.Hosts {
-		if p == nil || p.Files == nil {
+		if p == nil || p.Files == nil || p.Containers == nil || slices.Contains(slices.Collect(maps.Values(p.Containers)), nil) {
 			return nil, fmt.Errorf("state %s: host %q: incomplete", path, host)
 		}
 	}
@@ -107,7 +116,7 @@ func (s *state) write(path string) error {
 func (s *state) host(name string) *progress {
 	p := s.Hosts[name]
 	if p == nil {
-		p = &progress{ThroughNS: math.MinInt64, Files: map[string]int64{}}
+		p = &progress{ThroughNS: math.MinInt64, Files: map[string]int64{}, Containers: map[string]*life{}}
 		s.Hosts[name] = p
 	}
 	return p
@@ -124,10 +133,11 @@ func (p *progress) scored(f *trace.File) bool {
 // done notes that a file has been scored.
 func (p *progress) done(f *trace.File) { p.Files[f.Rel] = f.Meta.ToNS }
 
-// advance notes that windows are done through a time, and forgets old files.
+// advance notes that windows are done through a time, and forgets what is old.
 func (p *progress) advance(throughNS int64) {
 	p.ThroughNS = max(p.ThroughNS, throughNS)
 	maps.DeleteFunc(p.Files, func(_ string, toNS int64) bool { return toNS < p.ThroughNS-forgetNS })
+	maps.DeleteFunc(p.Containers, func(_ string, l *life) bool { return l.LastNS < p.ThroughNS-forgetNS })
 }
 
 // lockState keeps two runs from sharing a state. The lock is flock(2)'s: it goes

@@ -145,7 +145,7 @@ func TestOpenSound(t *testing.T) {
 		t.Fatalf("got %v, bad %v, error %v: want one file and one bad", tr, bad, err)
 	}
 	wantError(t, "bad file", bad[0], torn+": truncated Parquet")
-	if err := os.Remove(good); err != nil {
+	if err := errors.Join(os.Remove(good), os.RemoveAll(filepath.Join(root, string(Losses)))); err != nil {
 		t.Fatal(err)
 	}
 	_, bad, err = OpenSound(root)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,6 +177,20 @@ func (t *Trace) Hosts() []string {
 // Files returns the files of a table by host, FromNS and name. Callers may keep
 // the slice.
 func (t *Trace) Files(table Table) []File { return slices.Clone(t.files[table]) }
+
+// Without returns the trace without one of its files, for whoever goes on without
+// a damaged one; t itself where it has no such file.
+func (t *Trace) Without(path string) *Trace {
+	is := func(f File) bool { return f.Path == path }
+	for table, files := range t.files {
+		if slices.ContainsFunc(files, is) {
+			rest := &Trace{path: t.path, files: maps.Clone(t.files)}
+			rest.files[table] = slices.DeleteFunc(slices.Clone(files), is)
+			return rest
+		}
+	}
+	return t
+}
 
 // SHA256 returns the hash of the file's bytes, in hex.
 func (f *File) SHA256() (string, error) {

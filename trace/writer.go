@@ -98,7 +98,7 @@ func (w *Writer) Seal(final bool) error {
 }
 
 func (w *Writer) seal(final bool) error {
-	if final && !w.final && !w.open() {
+	if final && !w.final && w.losses.file == nil { // the last file to be sealed says that it is the last
 		if err := w.losses.open(w, w.last); err != nil {
 			return err
 		}

@@ -14,11 +14,10 @@ const replayLong = `Replay scores traces with a detector and writes a finding, o
 shape of Falco's alerts, for each window above the threshold: what, where, when,
 the features that carried it with what was usual, and the event rows behind it.
 
-With --state the same command can run from cron: each window is scored once, as
-soon as the files that hold it are sealed. Without it everything is scored.
+With --state the same command can run from cron: each window is scored once, some
+seconds after the files that hold it are sealed. Without it everything is scored.
 
-A damaged file is left out, named, and tried again the next time; the exit status
-is 3 then.
+A damaged file is left out and named; the exit status is 3 then.
 
   mayfly replay web.mayfly trace/ -o findings.jsonl
   mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --exit-code 10
