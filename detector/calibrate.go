@@ -87,23 +87,33 @@ func (r *rows) heldOutScores(opts Options) ([]float64, error) {
 	return scores, nil
 }
 
-// parts deals the rows out to calibrationFolds parts: whole containers where
-// there are enough of them, else equal stretches of each container's time.
+// parts deals the rows out to calibrationFolds parts, workload by workload: whole
+// containers where it has enough of them, else equal stretches of each container's
+// time. So every part knows every workload, as a detector does tomorrow.
 func (r *rows) parts() []int32 {
-	part := make([]int32, len(r.container))
-	if len(r.containers) >= calibrationFolds {
-		for i, c := range r.container {
-			part[i] = c % calibrationFolds
+	byOrdinal := make([]*seen, r.counts.Containers)
+	for _, s := range r.containers {
+		if s.ordinal >= 0 {
+			byOrdinal[s.ordinal] = s
 		}
-		return part
 	}
-	size := make([]int, len(r.containers))
+	containers := map[string]int{} // of each workload
+	within := make([]int, len(byOrdinal))
+	for i, s := range byOrdinal {
+		within[i] = containers[s.workload]
+		containers[s.workload]++
+	}
+	size, rank := make([]int, len(byOrdinal)), make([]int, len(byOrdinal))
 	for _, c := range r.container {
 		size[c]++
 	}
-	rank := make([]int, len(r.containers))
+	part := make([]int32, len(r.container))
 	for i, c := range r.container {
-		part[i] = int32(rank[c] * calibrationFolds / size[c])
+		if containers[byOrdinal[c].workload] >= calibrationFolds {
+			part[i] = int32(within[c] % calibrationFolds)
+		} else {
+			part[i] = int32(rank[c] * calibrationFolds / size[c])
+		}
 		rank[c]++
 	}
 	return part

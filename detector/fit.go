@@ -71,7 +71,8 @@ const calibrationFolds = 4
 // bytes for each of the space's features.
 //
 // The threshold follows from the budget and from training windows alone. They
-// are cut into parts by container (by time, where there are too few), and each
+// are cut into parts by container, workload by workload (by time, where a workload
+// has too few containers), and each
 // part is scored by a forest that did not see it, with what is new in it measured
 // against the other parts (feature.Space.NewTrainingEncoder); only the scales are
 // learned from all of them. So what the threshold rests on is nearly as new to the
@@ -124,7 +125,7 @@ func (t Training) of(ctx context.Context, classes ...Class) iter.Seq2[arrow.Reco
 // even see them pass, or they would stay in the longer time scales.
 func (t Training) encode(ctx context.Context, space *feature.Space, engine string) (*rows, error) {
 	r := &rows{columns: make([][]float32, len(space.Features())), containers: map[containerKey]*seen{}}
-	if err := t.countAside(ctx, engine, &r.counts); err != nil {
+	if err := t.look(ctx, engine, r); err != nil {
 		return nil, err
 	}
 	encoder, err := space.NewTrainingEncoder()
@@ -150,12 +151,12 @@ func (t Training) encode(ctx context.Context, space *feature.Space, engine strin
 	if engine == Random && r.counts.Attack == 0 {
 		return nil, errors.New("a random forest learns from labelled attacks, and no training window lies in one: give labels, or another split")
 	}
-	r.counts.Containers = len(r.containers)
 	return r, nil
 }
 
-// countAside counts the windows that are not learned from.
-func (t Training) countAside(ctx context.Context, engine string, counts *Counts) error {
+// look notes when the training time was, and counts the windows that are not
+// learned from.
+func (t Training) look(ctx context.Context, engine string, r *rows) error {
 	var w feature.Window
 	for rec, err := range t.Windows(ctx) {
 		if err != nil {
@@ -167,8 +168,9 @@ func (t Training) countAside(ctx context.Context, engine string, counts *Counts)
 		}
 		for i := range windows.Len() {
 			windows.At(i, &w)
+			r.see(&w)
 			if c := t.class(&w); c == Neither || c == Attack && engine == Isolation {
-				counts.SetAside++
+				r.counts.SetAside++
 			}
 		}
 	}
@@ -189,9 +191,12 @@ type containerKey struct{ host, id string }
 
 // seen is the training time of one container.
 type seen struct {
-	ordinal int32
-	spans   []Span
+	ordinal  int32 // -1 where no row is of it
+	workload string
+	spans    []stretch
 }
+
+type stretch struct{ fromNS, toNS int64 }
 
 func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder, classOf func(*feature.Window) Class) error {
 	windows, err := feature.View(rec)
@@ -217,7 +222,7 @@ func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder
 			r.columns[c] = append(r.columns[c], columns[c][i])
 		}
 		r.class = append(r.class, class)
-		r.container = append(r.container, r.see(w))
+		r.container = append(r.container, r.ordinal(w))
 		r.counts.Windows++
 		r.counts.Attack += int64(class)
 		r.counts.Normal += int64(1 - class)
@@ -236,18 +241,30 @@ func (r *rows) width(w *feature.Window) error {
 	return nil
 }
 
-// see notes the window's time under its container and returns its ordinal.
-func (r *rows) see(w *feature.Window) int32 {
-	key := containerKey{w.Host, w.ContainerID}
-	s := r.containers[key]
+// see notes the window's time under its container, learned from or not.
+func (r *rows) see(w *feature.Window) {
+	s := r.containers[containerKey{w.Host, w.ContainerID}]
 	if s == nil {
-		s = &seen{ordinal: int32(len(r.containers))}
+		s = &seen{ordinal: -1, workload: strings.Clone(w.Workload)}
 		r.containers[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = s
 	}
-	if n := len(s.spans); n > 0 && s.spans[n-1].ToNS == w.StartNS {
-		s.spans[n-1].ToNS = w.EndNS()
+	if n := len(s.spans); n > 0 && w.StartNS-s.spans[n-1].toNS < joinNS {
+		s.spans[n-1].toNS = max(s.spans[n-1].toNS, w.EndNS())
 	} else {
-		s.spans = append(s.spans, Span{strings.Clone(w.Host), strings.Clone(w.ContainerID), w.StartNS, w.EndNS()})
+		s.spans = append(s.spans, stretch{w.StartNS, w.EndNS()})
+	}
+}
+
+// joinNS is the length of a silence up to which the time before and after it is
+// one span of the manifest.
+const joinNS = 60 * 60 * int64(1e9)
+
+// ordinal numbers the containers that rows are of.
+func (r *rows) ordinal(w *feature.Window) int32 {
+	s := r.containers[containerKey{w.Host, w.ContainerID}]
+	if s.ordinal < 0 {
+		s.ordinal = int32(r.counts.Containers)
+		r.counts.Containers++
 	}
 	return s.ordinal
 }
@@ -255,8 +272,10 @@ func (r *rows) see(w *feature.Window) int32 {
 // spans lists the training time, by host, container and time.
 func (r *rows) spans() []Span {
 	var all []Span
-	for _, s := range r.containers {
-		all = append(all, s.spans...)
+	for key, s := range r.containers {
+		for _, span := range s.spans {
+			all = append(all, Span{key.host, key.id, span.fromNS, span.toNS})
+		}
 	}
 	slices.SortFunc(all, func(a, b Span) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ContainerID, b.ContainerID), cmp.Compare(a.FromNS, b.FromNS))

@@ -236,3 +236,36 @@ func TestFitRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestScorerThatComesInLater scores a container's later window as one that has seen
+// all of it does.
+func TestScorerThatComesInLater(t *testing.T) {
+	windows := quiet(5, 60)
+	d := fit(t, Training{Windows: source(windows)}, nil)
+	first, later := windows[0], windows[0]
+	later.StartNS += 100 * second
+	later.CallCounts = []uint32{1, 1, 1, 1} // too little, which counts only after the first seconds
+	last := func(began bool, all ...feature.Window) float32 {
+		s := d.NewScorer(1)
+		if began {
+			s.Began(first.Host, first.ContainerID, first.StartNS)
+		}
+		var score float32
+		for rec := range source(all)(t.Context()) {
+			scored, err := s.Score(rec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			score = scored.Scores[len(scored.Scores)-1]
+			scored.Release()
+		}
+		return score
+	}
+	want := last(false, first, later)
+	if got := last(true, later); got != want {
+		t.Errorf("told when the container began: score %g, want %g", got, want)
+	}
+	if got := last(false, later); got == want {
+		t.Errorf("told nothing: score %g as well: then this test shows nothing", got)
+	}
+}

@@ -33,7 +33,7 @@ type Manifest struct {
 
 	Inputs   []Input `json:"inputs"`   // what it was trained on
 	Training Counts  `json:"training"` // windows used and left aside
-	Trained  []Span  `json:"trained"`  // container times it has seen: no evaluation may use them
+	Trained  []Span  `json:"trained"`  // container times of the training side, learned from or set aside: no evaluation may use them
 
 	// Expected holds, for each feature in order, the range that most training
 	// windows taken as normal lie in (1st to 99th percentile).

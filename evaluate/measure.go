@@ -16,7 +16,7 @@ type MeasureOptions struct {
 	Rates []float64
 	// Aftermath is how long after the end of a label the container's windows
 	// count as neither normal nor attack: what the attacker left running still
-	// runs, and features that look back over a minute still see the attack.
+	// runs, and features that look back still see the attack.
 	// Those windows are counted, and so are the alarms among them.
 	Aftermath time.Duration
 	Bootstrap BootstrapOptions
@@ -25,7 +25,7 @@ type MeasureOptions struct {
 }
 
 // DefaultMeasureOptions gives rates of 0.1, 1 and 5 % and an aftermath of a
-// minute, the longest time that a feature looks back.
+// minute. Run makes it longer where the detector looks back farther.
 func DefaultMeasureOptions() MeasureOptions {
 	return MeasureOptions{
 		Rates:     []float64{0.001, 0.01, 0.05},

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -60,6 +61,8 @@ func Run(ctx context.Context, detectorPath string, features []string, opts Optio
 		return nil, fmt.Errorf("%s: %w", reading, err)
 	}
 	opts.Measure.Bootstrap.Threads = opts.Threads
+	long := time.Duration(int64(d.Space.LongWindows) * d.Manifest.WidthNS)
+	opts.Measure.Aftermath = max(opts.Measure.Aftermath, long) // an attack stays in the longer time scale
 	r, err := Measure(windows, labels, opts.Measure)
 	if err != nil {
 		return nil, err

@@ -51,10 +51,12 @@ type survey struct {
 type lifetime struct {
 	key     containerKey
 	fromNS  int64
+	toNS    int64
 	windows int64
 }
 
-func (s *survey) add(w *feature.Window, byTime bool) {
+// add takes in the next window. The windows of a container come in time order.
+func (s *survey) add(w *feature.Window, byTime bool) error {
 	key := containerKey{w.Host, w.ContainerID}
 	life := s.lives[key]
 	if life == nil {
@@ -62,12 +64,16 @@ func (s *survey) add(w *feature.Window, byTime bool) {
 		life = &lifetime{key: key, fromNS: w.StartNS}
 		s.lives[key] = life
 	}
-	life.fromNS = min(life.fromNS, w.StartNS)
+	if life.windows > 0 && w.StartNS < life.toNS {
+		return fmt.Errorf("container %s: its time overlaps in the files given", w.ContainerID)
+	}
+	life.toNS = w.EndNS()
 	life.windows++
 	s.windows++
 	if byTime {
 		s.ends = append(s.ends, w.EndNS())
 	}
+	return nil
 }
 
 // side decides for each window whether it is trained on.

@@ -20,7 +20,9 @@ func surveyOf(byTime bool, lives ...int) (*survey, []feature.Window) {
 	for c, n := range lives {
 		for i := range n {
 			w := feature.Window{Host: "h", ContainerID: fmt.Sprintf("c%d", c), StartNS: int64(c*10+i) * second, WidthNS: second}
-			seen.add(&w, byTime)
+			if err := seen.add(&w, byTime); err != nil {
+				panic(err)
+			}
 			windows = append(windows, w)
 		}
 	}

@@ -24,7 +24,8 @@ type Options struct {
 	Split    Split
 
 	// Aftermath is for how long after a label a container is learned from as
-	// neither: what the attacker started may still run. Default 1 minute.
+	// neither: what the attacker started may still run. Default 1 minute; never
+	// less than the longer time scale.
 	Aftermath time.Duration
 }
 
@@ -36,7 +37,8 @@ func DefaultOptions() Options {
 // Run makes a detector from FEATURES files. The windows are read several times
 // and never held; what grows with them is four bytes per window and feature.
 // Files are taken in the order of their first window, so the order in which
-// they are named does not matter.
+// they are named does not matter. A container whose time overlaps in two of them
+// is refused: the same windows would count twice.
 func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector, error) {
 	if err := opts.Split.check(); err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 		},
 	}
 	if len(opts.Labels) > 0 {
-		training.Class = newLabelIndex(opts.Labels, opts.Aftermath).class
+		training.Class = newLabelIndex(opts.Labels, opts.aftermath(files[0].Provenance.WidthNS)).class
 	}
 	d, err := detector.Fit(ctx, training, opts.Detector)
 	if err != nil {
@@ -72,16 +74,24 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 	}
 	d.Manifest.Training.HeldOut = seen.windows - d.Manifest.Training.Windows - d.Manifest.Training.SetAside
 	for _, f := range files {
-		sum, err := f.SHA256()
-		if err != nil {
-			return nil, err
-		}
-		d.Manifest.Inputs = append(d.Manifest.Inputs, detector.Input{Name: filepath.Base(f.Path), SHA256: sum, Windows: f.Rows})
+		d.Manifest.Inputs = append(d.Manifest.Inputs, detector.Input{Name: filepath.Base(f.Path), SHA256: f.sha256, Windows: f.Rows})
 	}
 	return d, nil
 }
 
-func open(paths []string) (files []*feature.File, err error) {
+// aftermath is at least as long as the longer time scale holds an attack.
+func (o Options) aftermath(widthNS int64) time.Duration {
+	long := cmp.Or(o.Detector.Learn.LongWindows, feature.DefaultLearnOptions.LongWindows)
+	return max(o.Aftermath, time.Duration(int64(long)*widthNS))
+}
+
+// input is one open FEATURES file.
+type input struct {
+	*feature.File
+	sha256 string
+}
+
+func open(paths []string) (files []input, err error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no features to train on")
 	}
@@ -90,29 +100,30 @@ func open(paths []string) (files []*feature.File, err error) {
 		if err != nil {
 			return files, err
 		}
-		files = append(files, f)
+		files = append(files, input{File: f})
 		if f.Rows == 0 {
 			return files, fmt.Errorf("%s: no windows in it", path)
 		}
+		if files[len(files)-1].sha256, err = f.SHA256(); err != nil {
+			return files, err
+		}
 	}
-	slices.SortStableFunc(files, func(a, b *feature.File) int {
-		return cmp.Compare(a.Provenance.Counts.FromNS, b.Provenance.Counts.FromNS)
+	slices.SortFunc(files, func(a, b input) int {
+		return cmp.Or(cmp.Compare(a.Provenance.Counts.FromNS, b.Provenance.Counts.FromNS), cmp.Compare(a.sha256, b.sha256))
 	})
 	for i, f := range files {
 		if w := files[0].Provenance.WidthNS; f.Provenance.WidthNS != w {
 			return files, fmt.Errorf("%s: windows of %d ns, %s has %d ns", f.Path, f.Provenance.WidthNS, files[0].Path, w)
 		}
-		for _, other := range files[:i] {
-			if filepath.Clean(f.Path) == filepath.Clean(other.Path) {
-				return files, fmt.Errorf("%s: named twice", f.Path)
-			}
+		if i > 0 && f.sha256 == files[i-1].sha256 {
+			return files, fmt.Errorf("%s: holds the same windows as %s, which is given too", f.Path, files[i-1].Path)
 		}
 	}
 	return files, nil
 }
 
 // windows yields the windows of all files.
-func windows(ctx context.Context, files []*feature.File) iter.Seq2[arrow.Record, error] {
+func windows(ctx context.Context, files []input) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		for _, f := range files {
 			for rec, err := range f.Windows(ctx) {
@@ -125,7 +136,7 @@ func windows(ctx context.Context, files []*feature.File) iter.Seq2[arrow.Record,
 }
 
 // look passes over the windows once, for the split.
-func look(ctx context.Context, files []*feature.File, byTime bool) (*survey, error) {
+func look(ctx context.Context, files []input, byTime bool) (*survey, error) {
 	seen := &survey{lives: map[containerKey]*lifetime{}}
 	var w feature.Window
 	for rec, err := range windows(ctx, files) {
@@ -138,7 +149,9 @@ func look(ctx context.Context, files []*feature.File, byTime bool) (*survey, err
 		}
 		for i := range view.Len() {
 			view.At(i, &w)
-			seen.add(&w, byTime)
+			if err := seen.add(&w, byTime); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return seen, nil

@@ -61,6 +61,9 @@ func newTrainCommand() *cobra.Command {
 
 func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 	d := &opts.Detector
+	if opts.Aftermath < 0 {
+		return usageErrorf("--aftermath: want no less than 0, got %v", opts.Aftermath)
+	}
 	if d.Budget.FalsePositiveRate != 0 {
 		if cmd.Flags().Changed("alarms-per-container-day") {
 			return usageErrorf("train: give --fpr or --alarms-per-container-day, not both")
