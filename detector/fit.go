@@ -95,7 +95,12 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	d := &Detector{Space: space, Manifest: Manifest{
 		Format: format, Version: Version, Engine: opts.Engine, Mayfly: opts.Version, Seed: opts.Seed,
 		WidthNS: rows.widthNS, Training: rows.counts, Trained: rows.spans(),
+		NEstimators: opts.Forest.NEstimators, MaxSamples: opts.Forest.MaxSamples,
+		LongWindows: space.LongWindows, Split: Split{By: "none"},
 	}}
+	if opts.Engine == Random {
+		d.Manifest.NEstimators, d.Manifest.MaxSamples = opts.Random.NEstimators, 0
+	}
 	if d.model, err = rows.fit(opts, nil); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,13 @@ type Manifest struct {
 	Threshold float64 `json:"threshold"` // a window alarms when its score is greater
 	Budget    Budget  `json:"budget"`
 
+	NEstimators int   `json:"n_estimators"`
+	MaxSamples  int   `json:"max_samples,omitempty"` // windows per tree; isolation forest only
+	LongWindows int   `json:"long_windows"`          // widths of the longer time scale
+	Split       Split `json:"split"`                 // what was held back, and how
+	Labels      int   `json:"labels"`                // attacks that it knew of
+	AftermathNS int64 `json:"aftermath_ns"`          // after a label that it left out
+
 	Inputs   []Input `json:"inputs"`   // what it was trained on
 	Training Counts  `json:"training"` // windows used and left aside
 	Trained  []Span  `json:"trained"`  // container times of the training side, learned from or set aside: no evaluation may use them
@@ -45,6 +52,12 @@ type Input struct {
 	Name    string `json:"name"` // base name
 	SHA256  string `json:"sha256"`
 	Windows int64  `json:"windows"`
+}
+
+// Split says what was held back from training.
+type Split struct {
+	By      string  `json:"by"`                // none, container or time
+	Holdout float64 `json:"holdout,omitempty"` // share of the windows
 }
 
 // Counts says how many windows a training saw, and what became of them.

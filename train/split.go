@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"mayfly/detector"
 	"mayfly/feature"
 )
 
@@ -17,11 +18,19 @@ const (
 	SplitTime      = "time"      // every container's time after one moment
 )
 
-// Split says which windows are held back. Both ways hold back what came last:
-// a detector is always judged on what came after it learned.
+// Split says which windows are held back. Both ways hold back what began last;
+// with a split by time, a detector is judged only on what came after it learned.
 type Split struct {
-	By      string  `json:"by"`      // SplitNone, SplitContainer or SplitTime
-	Holdout float64 `json:"holdout"` // share of the windows to hold back, (0,1); 0 with SplitNone
+	By      string  // SplitNone, SplitContainer or SplitTime
+	Holdout float64 // share of the windows to hold back, (0,1); without meaning for SplitNone
+}
+
+// manifest is the split as the detector's manifest has it.
+func (s Split) manifest() detector.Split {
+	if s.By == SplitNone {
+		return detector.Split{By: SplitNone}
+	}
+	return detector.Split{By: s.By, Holdout: s.Holdout}
 }
 
 func (s Split) check() error {

@@ -72,6 +72,11 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 	if err != nil {
 		return nil, err
 	}
+	d.Manifest.Split = opts.Split.manifest()
+	if len(opts.Labels) > 0 {
+		d.Manifest.Labels = len(opts.Labels)
+		d.Manifest.AftermathNS = opts.aftermath(d.Manifest.WidthNS).Nanoseconds()
+	}
 	d.Manifest.Training.HeldOut = seen.windows - d.Manifest.Training.Windows - d.Manifest.Training.SetAside
 	for _, f := range files {
 		d.Manifest.Inputs = append(d.Manifest.Inputs, detector.Input{Name: filepath.Base(f.Path), SHA256: f.sha256, Windows: f.Rows})
