@@ -63,6 +63,24 @@ func DefaultOptions() Options {
 	}
 }
 
+// Check says what is wrong with the options, before anything is read.
+func (o Options) Check() error {
+	if _, err := newModel(o.Engine); err != nil {
+		return err
+	}
+	trees := o.Forest.NEstimators
+	if o.Engine == Random {
+		trees = o.Random.NEstimators
+	}
+	switch {
+	case trees < 1 || trees > 65536:
+		return fmt.Errorf("trees: want 1 to 65536, got %d", trees)
+	case o.Forest.MaxSamples < 1 || o.Forest.MaxSamples > 1<<24:
+		return fmt.Errorf("windows per tree: want 1 to %d, got %d", 1<<24, o.Forest.MaxSamples)
+	}
+	return o.Budget.check()
+}
+
 // calibrationFolds is into how many parts the training windows are cut to set
 // the threshold: each part is scored by a forest that grew from the others.
 const calibrationFolds = 4
@@ -78,10 +96,7 @@ const calibrationFolds = 4
 // learned from all of them. So what the threshold rests on is nearly as new to the
 // scorer as tomorrow's windows will be.
 func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
-	if err := opts.Budget.check(); err != nil {
-		return nil, err
-	}
-	if _, err := newModel(opts.Engine); err != nil {
+	if err := opts.Check(); err != nil {
 		return nil, err
 	}
 	space, err := feature.Learn(ctx, t.of(ctx, Normal), opts.Learn)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"mayfly/detector"
 	"mayfly/feature"
@@ -83,6 +84,9 @@ func Run(ctx context.Context, d *detector.Detector, traces []*trace.Trace, opts 
 	defer unlock()
 	traces = slices.Clone(traces)
 	report := &Report{}
+	if opts.StatePath != "" {
+		report.Rejected = leaveOutFuture(traces, time.Now().Add(day).UnixNano())
+	}
 	for {
 		s, err := readState(opts.StatePath, sum)
 		if err != nil {
@@ -114,6 +118,23 @@ func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*tr
 	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d))
 	recording.Files = p.plan.files
 	return p, p.run(ctx)
+}
+
+const day = 24 * time.Hour
+
+// leaveOutFuture takes out the files whose rows reach beyond a time: a clock that
+// was wrong for a moment would make the state pass over all that comes until then.
+func leaveOutFuture(traces []*trace.Trace, untilNS int64) (rejected []error) {
+	for _, t := range traces {
+		for _, table := range trace.Tables() {
+			for _, f := range t.Files(table) {
+				if f.Meta.ToNS > untilNS && leaveOut(traces, f.Path) {
+					rejected = append(rejected, &trace.FileError{Path: f.Path, Err: errors.New("its rows are of the future, by more than a day")})
+				}
+			}
+		}
+	}
+	return rejected
 }
 
 // leaveOut takes a file out of the traces, and reports whether it was in one.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"mayfly/detector"
 	"mayfly/feature"
@@ -488,5 +489,27 @@ func TestRunLeavesADamagedSmallTableOut(t *testing.T) {
 	}
 	if len(report.Rejected) != 2 || report.Windows != 86 {
 		t.Errorf("rejected %v and scored %d windows, want 2 files and 86 windows", report.Rejected, report.Windows)
+	}
+}
+
+func TestRunWithStateLeavesTheFutureOut(t *testing.T) {
+	d := trained(t)
+	dir := filepath.Join(t.TempDir(), "trace")
+	recorded(t, dir, 2, 1, 5, -1, 10)
+	w, err := trace.NewWriter(dir, trace.Meta{Host: "h", Arch: "amd64", Source: feature.RecorderSource}, trace.DefaultWriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	future := time.Now().AddDate(40, 0, 0).UnixNano()
+	if err := errors.Join(w.Sequences([]trace.Sequence{{TimeNS: future, ContainerID: strings.Repeat("0", 64), Calls: []uint16{1}}}), w.Seal(false)); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	report, err := Run(t.Context(), d, []*trace.Trace{open(t, dir)}, Options{StatePath: state})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Rejected) != 1 || report.Windows != 5 {
+		t.Errorf("rejected %v, scored %d windows; want the file of the future left out and 5 windows", report.Rejected, report.Windows)
 	}
 }

@@ -117,7 +117,7 @@ func openMode(b *trace.EventBatch, i int) string {
 	switch {
 	case !ok:
 		return ""
-	case flags&3 == 0:
+	case flags&(syscall.O_ACCMODE|syscall.O_CREAT|syscall.O_TRUNC) == 0: // as profile's read items
 		return " for reading"
 	default:
 		return " for writing"

@@ -34,13 +34,21 @@ func DefaultOptions() Options {
 	return Options{Detector: detector.DefaultOptions(), Split: Split{By: SplitNone}, Aftermath: time.Minute}
 }
 
+// Check says what is wrong with the options, before anything is read.
+func (o Options) Check() error {
+	if o.Aftermath < 0 {
+		return fmt.Errorf("aftermath: want no less than 0, got %v", o.Aftermath)
+	}
+	return cmp.Or(o.Split.check(), o.Detector.Check())
+}
+
 // Run makes a detector from FEATURES files. The windows are read several times
 // and never held; what grows with them is four bytes per window and feature.
 // Files are taken in the order of their first window, so the order in which
 // they are named does not matter. A container whose time overlaps in two of them
 // is refused: the same windows would count twice.
 func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector, error) {
-	if err := opts.Split.check(); err != nil {
+	if err := opts.Check(); err != nil {
 		return nil, err
 	}
 	files, err := open(paths)

@@ -23,7 +23,7 @@ A damaged file is left out and named; the exit status is 3 then.
   mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --exit-code 10
 
 Exit status: 0 fine, 1 failure, 2 wrong use, 3 partial (some inputs were rejected),
-and the one of --exit-code when there are findings.`
+and the one of --exit-code when there are findings and nothing was rejected.`
 
 type replayOptions struct {
 	replay.Options

@@ -61,19 +61,22 @@ func newTrainCommand() *cobra.Command {
 
 func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 	d := &opts.Detector
-	if opts.Aftermath < 0 {
-		return usageErrorf("--aftermath: want no less than 0, got %v", opts.Aftermath)
-	}
 	if d.Budget.FalsePositiveRate != 0 {
 		if cmd.Flags().Changed("alarms-per-container-day") {
 			return usageErrorf("train: give --fpr or --alarms-per-container-day, not both")
 		}
 		d.Budget.AlarmsPerContainerDay = 0
 	}
+	d.Random.NEstimators, d.Version = d.Forest.NEstimators, version()
+	if err := opts.Check(); err != nil {
+		return usageErrorf("train: %w (see mayfly train -h)", err)
+	}
+	if opts.Split.By == train.SplitNone && cmd.Flags().Changed("holdout") {
+		return usageErrorf("train: --holdout holds nothing back without --split container or time")
+	}
 	if err := checkOutput(opts.out, append([]string{opts.labels}, args...)...); err != nil {
 		return err
 	}
-	d.Random.NEstimators, d.Version = d.Forest.NEstimators, version()
 	if opts.labels != "" {
 		labels, err := feature.OpenLabels(opts.labels)
 		if err != nil {
