@@ -14,11 +14,13 @@ import (
 // alarm takes in that window i is above the threshold. It is a finding, unless it
 // is the echo of one: the longer time scale holds an attack for as many windows as
 // it is long, and people read findings, not windows. What brings something new is
-// never an echo.
+// never an echo, but for a workload that was not learned: there all is new, and one
+// finding says so.
 func (p *pass) alarm(scored *detector.Scored, i int, w *feature.Window, l *life) error {
 	what := p.d.Space.Describe(w, math.MaxInt)
 	isNew := len(what.Items) > 0 || slices.ContainsFunc(what.Calls, func(c feature.Deviation) bool { return c.New })
-	if l.FindingNS != 0 && !isNew && w.EndNS()-l.FindingNS <= int64(p.d.Space.LongWindows)*w.WidthNS {
+	echo := !isNew && w.EndNS()-l.FindingNS <= int64(p.d.Space.LongWindows)*w.WidthNS
+	if l.FindingNS != 0 && (echo || !what.Known) {
 		p.report.Echoes++
 		return nil
 	}
@@ -102,6 +104,9 @@ func priority(detail *detector.Detail) string {
 // headline is a finding in one line: what was never seen, then what was too much.
 func headline(container string, detail *detector.Detail, what *feature.Description) string {
 	var facts []string
+	if !what.Known {
+		facts = append(facts, "a workload that was not learned")
+	}
 	for _, item := range what.Items[:min(3, len(what.Items))] {
 		facts = append(facts, item.Item.Kind+" "+plain(item.Item.Value)+" never seen")
 	}

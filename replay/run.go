@@ -47,7 +47,7 @@ type Report struct {
 	Windows    int64 `json:"windows"`    // scored
 	Waiting    int64 `json:"waiting"`    // not complete yet: they are scored when later files are sealed
 	Findings   int64 `json:"findings"`   // written
-	Echoes     int64 `json:"echoes"`     // alarms soon after a finding, with nothing new in them: not written
+	Echoes     int64 `json:"echoes"`     // alarms soon after a finding with nothing new in them, or of a workload not learned after its first: not written
 	Containers int   `json:"containers"` // of the windows scored
 	Lost       int64 `json:"lost"`       // records lost within the windows scored
 	LateRows   int64 `json:"late_rows"`  // came after their window had been scored

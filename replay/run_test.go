@@ -29,6 +29,11 @@ const beginNS = 1_700_000_000 * s
 // seconds; calls that threads made just before reach the file after.
 func recorded(t *testing.T, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
 	t.Helper()
+	recordedOf(t, "web:1", dir, seed, containers, seconds, attackAt, sealEvery)
+}
+
+func recordedOf(t *testing.T, image, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
+	t.Helper()
 	w, err := trace.NewWriter(dir, trace.Meta{Host: "h", Arch: "amd64", BootID: "b", Source: feature.RecorderSource}, trace.DefaultWriterOptions())
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +49,7 @@ func recorded(t *testing.T, dir string, seed uint64, containers, seconds, attack
 		return strings.Repeat(string("0123456789abcdef"[c]), 63) + string("0123456789abcdef"[seed%16])
 	}
 	for c := range containers {
-		check(w.Containers([]trace.Container{{TimeNS: beginNS, ContainerID: id(c), CgroupID: uint64(c + 1), Name: "web-" + id(c)[:2], Image: "web:1", Runtime: "docker"}}))
+		check(w.Containers([]trace.Container{{TimeNS: beginNS, ContainerID: id(c), CgroupID: uint64(c + 1), Name: "web-" + id(c)[:2], Image: image, Runtime: "docker"}}))
 	}
 	var late []trace.Sequence
 	for second := range seconds {
@@ -277,5 +282,31 @@ func install(t *testing.T, f trace.File, dir string) {
 	}
 	if err := os.WriteFile(to, content, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRunSaysOnceThatAWorkloadWasNotLearned has containers of another image, in
+// which shells run all the time.
+func TestRunSaysOnceThatAWorkloadWasNotLearned(t *testing.T) {
+	d := trained(t)
+	dir := filepath.Join(t.TempDir(), "trace")
+	recordedOf(t, "other:1", dir, 2, 2, 30, 5, 10)
+	var out bytes.Buffer
+	if _, err := Run(t.Context(), d, []*trace.Trace{open(t, dir)}, Options{Output: &out}); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, f := range findings(t, out.Bytes()) {
+		if seen[f.Mayfly.ContainerID]++; !strings.Contains(f.Output, "a workload that was not learned") {
+			t.Errorf("output %q does not say that the workload was not learned", f.Output)
+		}
+	}
+	if len(seen) == 0 {
+		t.Error("no finding at all")
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("%d findings for container %.8s, want 1", n, id)
+		}
 	}
 }

@@ -96,7 +96,7 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 	fmt.Fprintf(w, "mayfly: %d windows of %d containers scored in %d files (%d files scored before, %d windows wait): %d findings\n",
 		report.Windows, report.Containers, report.Files, report.Before, report.Waiting, report.Findings)
 	if report.Echoes > 0 {
-		fmt.Fprintf(w, "mayfly: %d alarms that followed a finding without anything new are its echoes, not findings\n", report.Echoes)
+		fmt.Fprintf(w, "mayfly: %d alarms followed a finding without anything new, or are of workloads not learned: not written\n", report.Echoes)
 	}
 	if report.Lost > 0 || report.LateRows > 0 {
 		fmt.Fprintf(w, "mayfly: %d records were lost and %d rows came too late: what they did was not scored\n", report.Lost, report.LateRows)
