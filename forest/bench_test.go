@@ -49,11 +49,16 @@ func BenchmarkFitIsolation(b *testing.B) {
 }
 
 func BenchmarkScoreIsolation(b *testing.B) {
-	for _, missing := range []float64{0, 0.01} {
-		x := noise(1, benchFeatures, benchScoreRows, missing, 0)
-		f := fitIsolation(b, x, DefaultIsolationOptions())
+	for _, c := range []struct {
+		missing float64
+		box     bool
+	}{{0, false}, {0.01, false}, {0, true}} {
+		x := noise(1, benchFeatures, benchScoreRows, c.missing, 0)
+		opts := DefaultIsolationOptions()
+		opts.Box = c.box
+		f := fitIsolation(b, x, opts)
 		for _, threads := range []int{1, 2} {
-			b.Run(fmt.Sprintf("missing=%v/threads=%d", missing, threads), func(b *testing.B) {
+			b.Run(fmt.Sprintf("missing=%v/box=%v/threads=%d", c.missing, c.box, threads), func(b *testing.B) {
 				out := make([]float32, benchScoreRows)
 				report := cpu(b, benchScoreRows)
 				for b.Loop() {
