@@ -72,3 +72,23 @@ func TestSpansJoinShortSilences(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// TestTrainingNoveltyIsHonest: what only one container of the training time does is
+// new to the others, and so a usual number of new things is not none.
+func TestTrainingNoveltyIsHonest(t *testing.T) {
+	windows := quiet(6, 60)
+	for i := range windows {
+		windows[i].Items = []string{"read /srv/index", "read /var/lib/" + windows[i].ContainerID[60:]}
+		windows[i].ItemCounts = []uint32{1, 1}
+	}
+	d := fit(t, Training{Windows: source(windows)}, nil)
+	for i, f := range d.Space.Features() {
+		if f.Name == "new_read" {
+			if usual := d.Manifest.Expected[i]; usual.High <= 0 {
+				t.Errorf("new_read: expected %+v, want more than 0: training was measured against itself", usual)
+			}
+			return
+		}
+	}
+	t.Error("no feature new_read")
+}

@@ -7,13 +7,10 @@ import (
 	"mayfly/trace"
 )
 
-// Flags of clone(2) and open(2): include/uapi/linux/sched.h, asm-generic/fcntl.h.
+// Flags of clone(2): include/uapi/linux/sched.h.
 const (
 	cloneThread = 0x10000
 	cloneNew    = 0x7e020000 // CLONE_NEW*, without NEWTIME, whose bit is the exit signal's in clone(2)
-	openAccess  = 0x3
-	openCreate  = 0x40
-	openTrunc   = 0x200
 )
 
 // Results that are no failure: the call was cut short or goes on.
@@ -64,7 +61,7 @@ func countEvent(o *openWindow, e *trace.EventBatch, i int) {
 		switch {
 		case ret < 0:
 			o.bump(NOpenFailed, 1)
-		case writes(flags):
+		case profile.OpensToWrite(flags):
 			o.bump(NOpenWrites, 1)
 		default:
 			o.bump(NOpenReads, 1)
@@ -104,8 +101,6 @@ func countExec(o *openWindow, e *trace.EventBatch, i int, bad bool) {
 	}
 }
 
-func writes(flags int64) bool { return flags&(openAccess|openCreate|openTrunc) != 0 }
-
 // addItems notes the items of an event. Opened files, by far the most events,
 // have their items remembered by path.
 func (w *Windower) addItems(o *openWindow, e *trace.EventBatch, i int) {
@@ -122,7 +117,7 @@ func (w *Windower) addItems(o *openWindow, e *trace.EventBatch, i int) {
 		return
 	}
 	mode := 0
-	if flags, _ := e.Flags(i); writes(flags) {
+	if flags, _ := e.Flags(i); profile.OpensToWrite(flags) {
 		mode = 1
 	}
 	text, ok := d.paths[mode][e.Path(i)]

@@ -115,7 +115,7 @@ func (e *observed) appendFile(dst []Item) []Item {
 		}
 	case trace.FileOpen:
 		kind := Read
-		if e.arg&(openAccess|openCreate|openTrunc) != 0 {
+		if OpensToWrite(e.arg) {
 			kind = Write
 		}
 		dst = appendItem(dst, kind, Template(e.path))
@@ -207,3 +207,7 @@ func appendNamespaces(dst []Item, flags uint64) []Item {
 	}
 	return dst
 }
+
+// OpensToWrite reports whether a file opened with these flags of open(2) may be
+// written to or made.
+func OpensToWrite(flags int64) bool { return flags&(openAccess|openCreate|openTrunc) != 0 }

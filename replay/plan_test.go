@@ -92,3 +92,24 @@ func TestPlanNamesLateFiles(t *testing.T) {
 		t.Errorf("late: %v, want the file whose time has been scored", names(p.late))
 	}
 }
+
+func TestPlanReadsWhatLongerScalesNeed(t *testing.T) {
+	st, _ := readState("", "sha")
+	before, long := file(trace.Events, "before", 540, 590), file(trace.Events, "long before", 480, 540)
+	for _, f := range []trace.File{before, long} {
+		st.host("h").done(&f)
+	}
+	st.host("h").advance(595 * s)
+	files := []trace.File{long, before, file(trace.Events, "new", 600, 660)}
+	if p := makePlan(files, sealed(655), st, true, 15*s); len(p.files) != 2 || p.files[0].Rel != "before" {
+		t.Errorf("reads %v, want the new file and the one that ends 5 s before what is due", names(p.files))
+	}
+}
+
+func TestContextCoversTheLongerScale(t *testing.T) {
+	d := trained(t)
+	want := int64(d.Space.LongWindows) * d.Manifest.WidthNS
+	if got := (Options{}).withDefaults().contextNS(d); got < want {
+		t.Errorf("context of %d ns, want at least the longer time scale, %d ns", got, want)
+	}
+}

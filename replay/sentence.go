@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"mayfly/profile"
 	"mayfly/trace"
 )
 
@@ -117,10 +118,10 @@ func openMode(b *trace.EventBatch, i int) string {
 	switch {
 	case !ok:
 		return ""
-	case flags&(syscall.O_ACCMODE|syscall.O_CREAT|syscall.O_TRUNC) == 0: // as profile's read items
-		return " for reading"
-	default:
+	case profile.OpensToWrite(flags):
 		return " for writing"
+	default:
+		return " for reading"
 	}
 }
 

@@ -1,0 +1,161 @@
+package rule
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"mayfly/profile"
+)
+
+func TestFalcoSchema(t *testing.T) {
+	const path = "../../shared/schemas/falco-rules.schema.json"
+	if _, err := os.Stat(path); err != nil {
+		cannot(t, "no schema of Falco rules beside the repository")
+	}
+	schema, err := jsonschema.NewCompiler().Compile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), nil, Options{}), hostileSet(t, "a/b")} {
+		text, err := s.Falco()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc any
+		if err := yaml.Unmarshal(text, &doc); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(plain(t, doc)); err != nil {
+			t.Errorf("%s: %v", s.Workload, err)
+		}
+	}
+}
+
+func TestSeccompSchema(t *testing.T) {
+	const dir = "../../shared/schemas"
+	if _, err := os.Stat(dir); err != nil {
+		cannot(t, "no schemas beside the repository")
+	}
+	c := jsonschema.NewCompiler()
+	for id, file := range map[string]string{"config-linux.json": "oci-config-linux.json", "defs-linux.json": "oci-defs-linux.json", "defs.json": "oci-defs.json"} {
+		f, err := os.Open(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.AddResource("file:///oci/"+id, doc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schema, err := c.Compile("file:///oci/config-linux.json#/linux/properties/seccomp")
+	if err != nil {
+		schema, err = c.Compile("file:///oci/config-linux.json#/properties/linux/properties/seccomp")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := mustBuild(t, workload("nginx", webItems), nil, Options{}).Seccomp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(doc); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+func plain(t *testing.T, doc any) any {
+	t.Helper()
+	text, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// unknownTo0293 is what sysdig 0.29.3 (2022) does not know and Falco's engine
+// 0.57 does, with what stands in for it when a condition is tried there.
+var unknownTo0293 = strings.NewReplacer(
+	"proc.is_exe_upper_layer", "proc.is_exe_writable", // libs 0.10, 2023
+	"proc.is_exe_from_memfd", "proc.is_exe_writable", // libs 0.12, 2023
+	", memfd_create", "", // an event of its own since libs 0.11, 2023
+)
+
+// TestSysdigCompiles gives each condition to libsinsp's own compiler.
+func TestSysdigCompiles(t *testing.T) {
+	if _, err := exec.LookPath("sysdig"); err != nil {
+		cannot(t, "sysdig is not installed")
+	}
+	compile := func(cond string) error {
+		out, _ := exec.Command("sysdig", "-r", "/dev/null", unknownTo0293.Replace(cond)).CombinedOutput()
+		if !bytes.Contains(out, []byte("Could not initialize reader")) { // it comes after the filter
+			return fmt.Errorf("%s", bytes.TrimSpace(out))
+		}
+		return nil
+	}
+	if err := compile("evt.type=open and no.such.field=1"); err == nil {
+		t.Fatal("sysdig takes a field that does not exist")
+	}
+	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), []profile.Item{{Kind: profile.Read, Value: "/x/<n>"}, {Kind: profile.Exec, Value: "/usr/bin/dash"},
+		{Kind: profile.Connect, Value: "inet6:[::1]:9"}}, Options{}), hostileSet(t, "a/b"), mustBuild(t, workload("bare", []string{"call read"}), nil, Options{})} {
+		text, err := s.Falco()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rule, cond := range expand(parseFalco(t, text)) {
+			if err := compile(cond); err != nil {
+				t.Errorf("%s: %v\n%.2000s", rule, err, cond)
+			}
+		}
+	}
+}
+
+// TestFalcoFits keeps the rules of a workload on a page, and away from what Falco
+// warns of.
+func TestFalcoFits(t *testing.T) {
+	text, err := mustBuild(t, workload("nginx", webItems), nil, Options{}).Falco()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for _, item := range parseFalco(t, text) {
+		if item.Rule == "" {
+			continue
+		}
+		rules++
+		if !strings.Contains(item.Condition, "evt.type") || strings.Contains(item.Condition, "evt.dir") || strings.Contains(item.Condition, "<NA>") {
+			t.Errorf("%s: %s", item.Rule, item.Condition)
+		}
+	}
+	if rules == 0 || rules > 8 {
+		t.Errorf("got %d rules, want 1 to 8", rules)
+	}
+}
+
+func cannot(t *testing.T, reason string) {
+	t.Helper()
+	if os.Getenv("MAYFLY_TEST_MUST_RUN") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+}
