@@ -14,22 +14,36 @@ func number(a *array.Int64, i int) (int64, bool) {
 	return a.Value(i), true
 }
 
-// columns finds typed columns of a record; err keeps the first that is missing
-// or of another type.
+// columns finds typed columns of a record of a table; err keeps the first that
+// is missing or of another type. A column that was added later than the first
+// version may be missing: its rows are null, empty or zero then.
 type columns struct {
-	rec arrow.Record
-	err error
+	rec   arrow.Record
+	table Table
+	err   error
+}
+
+// array returns the column, or what stands for it; nil where it must not be missing.
+func (c *columns) array(name string) arrow.Array {
+	if at := c.rec.Schema().FieldIndices(name); len(at) > 0 {
+		return c.rec.Column(at[0])
+	}
+	if !c.table.added(name) {
+		return nil
+	}
+	schema := ArrowSchema(c.table)
+	return absent(schema.Field(schema.FieldIndices(name)[0]), int(c.rec.NumRows()))
 }
 
 func column[A arrow.Array](c *columns, name, want string) (a A) {
-	at := c.rec.Schema().FieldIndices(name)
-	if len(at) == 0 {
+	got := c.array(name)
+	if got == nil {
 		c.fail(fmt.Errorf("column %q: missing", name))
 		return a
 	}
-	a, ok := c.rec.Column(at[0]).(A)
+	a, ok := got.(A)
 	if !ok {
-		c.fail(fmt.Errorf("column %q: want %s, got %s", name, want, c.rec.Column(at[0]).DataType()))
+		c.fail(fmt.Errorf("column %q: want %s, got %s", name, want, got.DataType()))
 	}
 	return a
 }

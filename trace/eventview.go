@@ -26,9 +26,10 @@ type EventBatch struct {
 }
 
 // ViewEvents returns the view of a record that has every column of
-// ArrowSchema(Events); others are ignored.
+// ArrowSchema(Events), but for those added after the first version, which may be
+// missing; others are ignored.
 func ViewEvents(rec arrow.Record) (*EventBatch, error) {
-	c := columns{rec: rec}
+	c := columns{rec: rec, table: Events}
 	b := &EventBatch{
 		rec:    rec,
 		timeNS: c.times("time_ns"), bootNS: c.int64s("boot_ns"), startNS: c.int64s("start_ns"),

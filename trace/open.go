@@ -13,6 +13,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -148,9 +149,9 @@ type tableFile struct {
 }
 
 func openTable(path string) (*tableFile, error) {
-	f, err := openParquetFunc(path, Limits{}, func(pairs map[string]string) (*arrow.Schema, error) {
+	f, err := openParquetFunc(path, Limits{}, func(pairs map[string]string) (wanted, error) {
 		table, _, err := parseMeta(pairs)
-		return ArrowSchema(table), err
+		return wanted{ArrowSchema(table), table.added}, err
 	})
 	if err != nil {
 		return nil, err
@@ -258,7 +259,7 @@ func openCursor(file File, batchRows int) (*parquetCursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.table != file.Table || f.meta != file.Meta || f.NumRows() != file.Rows {
+	if f.table != file.Table || !reflect.DeepEqual(f.meta, file.Meta) || f.NumRows() != file.Rows {
 		f.close()
 		return nil, &FileError{file.Path, errors.New("has changed since the trace was opened")}
 	}

@@ -23,7 +23,7 @@ type ParquetFile struct {
 	file     *os.File
 	parquet  *parquet.File
 	schema   *arrow.Schema
-	columns  []*parquet.Column // of the schema's fields, the leaf where a list
+	columns  []*parquet.Column // of the schema's fields, the leaf where a list; nil: added later than the file
 	metadata map[string]string
 	limits   Limits
 }
@@ -34,11 +34,18 @@ type ParquetFile struct {
 // read. Errors name the file: it is no Parquet file, is cut short, exceeds the
 // limits, lacks a column or has it in another type.
 func OpenParquet(path string, want *arrow.Schema, limits Limits) (*ParquetFile, error) {
-	return openParquetFunc(path, limits, func(map[string]string) (*arrow.Schema, error) { return want, nil })
+	return openParquetFunc(path, limits, func(map[string]string) (wanted, error) { return wanted{schema: want}, nil })
+}
+
+// wanted is what to read of a file: the columns of schema, of which those that
+// added names may be missing and are read as null, empty or zero then.
+type wanted struct {
+	schema *arrow.Schema // nil: every column
+	added  func(column string) bool
 }
 
 // openParquetFunc is OpenParquet where the schema follows from the metadata.
-func openParquetFunc(path string, limits Limits, want func(map[string]string) (*arrow.Schema, error)) (*ParquetFile, error) {
+func openParquetFunc(path string, limits Limits, want func(map[string]string) (wanted, error)) (*ParquetFile, error) {
 	f := &ParquetFile{path: path, limits: limits.orDefaults()}
 	if err := f.open(want); err != nil {
 		f.close()
@@ -51,7 +58,7 @@ func openParquetFunc(path string, limits Limits, want func(map[string]string) (*
 	return f, nil
 }
 
-func (f *ParquetFile) open(want func(map[string]string) (*arrow.Schema, error)) (err error) {
+func (f *ParquetFile) open(want func(map[string]string) (wanted, error)) (err error) {
 	defer recovered(&err)
 	info, err := os.Stat(f.path)
 	if err != nil {
@@ -78,11 +85,11 @@ func (f *ParquetFile) open(want func(map[string]string) (*arrow.Schema, error)) 
 	for _, pair := range f.parquet.Metadata().KeyValueMetadata {
 		f.metadata[pair.Key] = pair.Value
 	}
-	schema, err := want(f.metadata)
+	columns, err := want(f.metadata)
 	if err != nil {
 		return err
 	}
-	return f.choose(schema)
+	return f.choose(columns.schema, columns.added)
 }
 
 // checkFooter refuses, before parquet-go decodes it, a footer that is not there
@@ -164,8 +171,9 @@ func (f *ParquetFile) checkGroups() error {
 	return nil
 }
 
-// choose finds the columns of want, or all columns.
-func (f *ParquetFile) choose(want *arrow.Schema) error {
+// choose finds the columns of want, or all columns. Those that added names may
+// be missing.
+func (f *ParquetFile) choose(want *arrow.Schema, added func(string) bool) error {
 	root := f.parquet.Root()
 	if want == nil {
 		var fields []arrow.Field
@@ -182,6 +190,10 @@ func (f *ParquetFile) choose(want *arrow.Schema) error {
 	for _, field := range want.Fields() {
 		c := root.Column(field.Name)
 		if c == nil {
+			if added != nil && added(field.Name) {
+				f.columns = append(f.columns, nil)
+				continue
+			}
 			return fmt.Errorf("column %q: missing", field.Name)
 		}
 		got, err := arrowType(c)
@@ -284,6 +296,10 @@ func (c *parquetCursor) next(ctx context.Context) (rec arrow.Record, err error) 
 	arrays := make([]arrow.Array, len(c.columns))
 	budget := c.f.limits.BatchBytes
 	for i, r := range c.columns {
+		if r == nil {
+			arrays[i] = absent(c.f.schema.Field(i), n)
+			continue
+		}
 		c.at = r.field.Name
 		if arrays[i], err = r.read(n, &budget); err != nil {
 			return nil, unexpected(err)
@@ -313,10 +329,17 @@ func (c *parquetCursor) begin() {
 	c.left = group.NumRows
 	if c.columns == nil {
 		for i, field := range c.f.schema.Fields() {
-			c.columns = append(c.columns, newColumnReader(field, c.f.columns[i], c))
+			var r *columnReader
+			if leaf := c.f.columns[i]; leaf != nil {
+				r = newColumnReader(field, leaf, c)
+			}
+			c.columns = append(c.columns, r)
 		}
 	}
 	for i, r := range c.columns {
+		if r == nil {
+			continue
+		}
 		chunk := &group.Columns[c.f.columns[i].Index()].MetaData
 		from := chunk.DataPageOffset
 		if d := chunk.DictionaryPageOffset; d > 0 {

@@ -14,12 +14,12 @@ import (
 
 // Rows returns the rows of a record as structs: for the small tables and for
 // tests. The hot path has ViewEvents and ViewSequences. The record has every
-// column of the struct; others are ignored. Nothing of the result belongs to the
-// record.
+// column of the struct, but for those added after the first version, which may be
+// missing; others are ignored. Nothing of the result belongs to the record.
 func Rows[T Event | Sequence | Process | Container | Loss](rec arrow.Record) ([]T, error) {
 	rows := make([]T, rec.NumRows())
-	c := columns{rec: rec}
 	t := reflect.TypeFor[T]()
+	c := columns{rec: rec, table: rowTables[t]}
 	for f := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(f).Tag.Get("parquet"), ",")
 		set := c.setter(name, t.Field(f).Type)
@@ -94,10 +94,8 @@ func (c *columns) pointerSetter(name string, t reflect.Type) func(reflect.Value,
 
 // times64 reads a column of int64 or of times.
 func (c *columns) times64(name string) []int64 {
-	if at := c.rec.Schema().FieldIndices(name); len(at) > 0 {
-		if _, ok := c.rec.Column(at[0]).(*array.Timestamp); ok {
-			return c.times(name)
-		}
+	if _, ok := c.array(name).(*array.Timestamp); ok {
+		return c.times(name)
 	}
 	return c.int64s(name)
 }

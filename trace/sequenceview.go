@@ -19,9 +19,10 @@ type SequenceBatch struct {
 }
 
 // ViewSequences returns the view of a record that has every column of
-// ArrowSchema(Sequences); others are ignored.
+// ArrowSchema(Sequences), but for those added after the first version, which may
+// be missing; others are ignored.
 func ViewSequences(rec arrow.Record) (*SequenceBatch, error) {
-	c := columns{rec: rec}
+	c := columns{rec: rec, table: Sequences}
 	b := &SequenceBatch{
 		rec:    rec,
 		timeNS: c.times("time_ns"), bootNS: c.int64s("boot_ns"),
