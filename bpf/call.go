@@ -48,6 +48,16 @@ const (
 	optionSocket = 5
 )
 
+// What the end of a call asks for: enum special of mayfly.h.
+const (
+	specialEvent = 1
+	specialFork  = 2
+	specialExec  = 3
+)
+
+// tableSize is CALLS of mayfly.h: numbers from there on are of no call.
+const tableSize = 512
+
 // call is a system call that becomes an event, and, as 1 to 6, which argument
 // is what.
 type call struct {
@@ -111,6 +121,24 @@ var calls = []call{
 	{name: "setresgid", args: MayflyCall{Kind: uint8(SetGID)}},
 	{name: "setfsgid", args: MayflyCall{Kind: uint8(SetGID)}},
 	{name: "capset", args: MayflyCall{Kind: uint8(CapSet)}},
+}
+
+// special says what the end of a call asks for, by number: enum special of mayfly.h.
+func special(m *arch.Info) (table [tableSize]uint8) {
+	for _, c := range calls {
+		if n, ok := m.SyscallNames[c.name]; ok {
+			table[n] = specialEvent
+		}
+	}
+	for name, what := range map[string]uint8{
+		"execve": specialExec, "execveat": specialExec,
+		"fork": specialFork, "vfork": specialFork, "clone": specialFork, "clone3": specialFork,
+	} {
+		if n, ok := m.SyscallNames[name]; ok {
+			table[n] = what
+		}
+	}
+	return table
 }
 
 // machines are those that objects are built for.

@@ -1,48 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
-// System calls whose arguments are recorded.
+// The end of every system call of every recorded thread: a place in its sequence,
+// and an event of the calls whose arguments are recorded.
 //
-// Hook: tp_btf/sys_exit, which knows arguments and result together, also of
-// calls that seccomp refused, and runs with preemption off. `calls` says which
-// call is of interest and which argument is what; for any other the program is
-// a look at that table. (fexit on __x64_sys_* would cost other calls nothing,
-// but some kernels refuse to load fentry and fexit programs.)
+// Hook: tp_btf/sys_exit alone. It knows the number, the arguments and the result
+// together, also of calls that seccomp or a tracer refused, and costs every call
+// of the machine half of what sys_enter and sys_exit together do. `special` and
+// `calls` say which call is of interest and which argument is what; for any other
+// the program is a look at that table. (fexit on __x64_sys_* would cost other
+// calls nothing, but some kernels refuse to load fentry and fexit programs.)
+//
+// Not every call ends here: those that end with their thread (exit, exit_group,
+// what seccomp kills for) are appended in process.h, and so is an exec that
+// succeeds, whose number the kernel overwrites. A child's first way out of the
+// kernel comes by here as the end of its parent's clone.
 #pragma once
 
+#include "sequence.h"
 #include "path.h"
 #include "net.h"
-
-static __always_inline u64 argument(const struct pt_regs *regs, u8 i)
-{
-#if defined(__TARGET_ARCH_x86)
-	switch (i) {
-	case 1: return regs->di;
-	case 2: return regs->si;
-	case 3: return regs->dx;
-	case 4: return regs->r10;
-	case 5: return regs->r8;
-	case 6: return regs->r9;
-	}
-#else
-	switch (i) {
-	case 1: return regs->orig_x0;
-	case 2: return regs->regs[1];
-	case 3: return regs->regs[2];
-	case 4: return regs->regs[3];
-	case 5: return regs->regs[4];
-	case 6: return regs->regs[5];
-	}
-#endif
-	return 0;
-}
-
-static __always_inline u32 call_number(const struct pt_regs *regs)
-{
-#if defined(__TARGET_ARCH_x86)
-	return regs->orig_ax;
-#else
-	return regs->syscallno;
-#endif
-}
 
 // directory is the descriptor that a relative path starts from.
 static __always_inline s32 directory(const struct pt_regs *regs, u8 i)
@@ -146,23 +121,16 @@ static __always_inline void add_option(struct scratch *s, const struct pt_regs *
 	}
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+// call_event makes the event of a call that has ended.
+static __noinline int call_event(struct thread *t, struct task_struct *task, struct pt_regs *regs,
+				 u32 nr, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	u32 nr = call_number(regs);
 	const volatile struct call *c;
-	struct thread *t;
 	struct scratch *s;
 
-	if (nr >= CALLS || !calls[nr].kind)
+	if (nr >= CALLS)
 		return 0;
 	c = &calls[nr];
-	t = thread_of(task);
-	if (!t || is_compat(task))
-		return 0;
-	if (c->option == OPTION_ARGV && ret >= 0)
-		return 0; // sched_process_exec saw it
 	s = event_begin(t, task, c->kind);
 	if (!s)
 		return 0;
@@ -178,5 +146,50 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	else
 		add_path_arguments(s, regs, c, ret);
 	event_end(s);
+	return 0;
+}
+
+// odd_call appends a call whose number does not say everything: of the 32-bit
+// table, or none of a table, or sigreturn, which takes its own number away when
+// it puts the interrupted program's registers back.
+static __noinline int odd_call(struct thread *t, struct task_struct *task, s32 nr, long ret)
+{
+	bool compat = is_compat(task);
+
+	if (compat && !ret && (nr == COMPAT_FORK || nr == COMPAT_VFORK || nr == COMPAT_CLONE ||
+			       nr == COMPAT_CLONE3))
+		return 0; // the child
+	if (nr == -1 && ret != -ENOSYS)
+		nr = compat ? COMPAT_SIGRETURN : call_sigreturn;
+	append(t, task, call_code(nr, compat));
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *t = thread_of(task);
+	u32 nr, what;
+
+	if (!t)
+		return 0;
+#if defined(__TARGET_ARCH_x86)
+	nr = regs->orig_ax;
+#else
+	nr = regs->syscallno;
+#endif
+	if (nr >= CALLS || is_compat(task))
+		return odd_call(t, task, nr, ret);
+	what = special[nr];
+	if (!what) {
+		append(t, task, nr);
+		return 0;
+	}
+	if (what != SPECIAL_EVENT && !ret)
+		return 0; // a child, or a new program
+	append_slowly(t, task, nr);
+	if (what != SPECIAL_FORK)
+		call_event(t, task, regs, nr, ret);
 	return 0;
 }

@@ -220,6 +220,14 @@ struct task_struct {
 	struct mm_struct *mm;
 	int exit_code;
 	u32 flags;
+	void *stack;
+	u32 __state; // since 5.14
+	unsigned long jobctl;
+	int on_cpu;
+};
+
+struct task_struct___5_13 {
+	long state;
 };
 
 struct in6_addr {
@@ -262,7 +270,7 @@ struct unix_sock {
 };
 
 struct linux_binprm {
-	struct file *file;
+	const char *fdpath; // of an execveat that does not stand for an execve
 };
 
 #if defined(__TARGET_ARCH_x86)
@@ -286,6 +294,10 @@ struct open_how {
 struct bpf_iter__task {
 	void *meta;
 	struct task_struct *task;
+};
+
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
 };
 
 #pragma clang attribute pop

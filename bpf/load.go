@@ -75,7 +75,7 @@ func Load(opts Options) (*Probes, error) {
 }
 
 func setVariables(spec *ebpf.CollectionSpec, m *arch.Info, opts Options) error {
-	var table [512]MayflyCall
+	var table [tableSize]MayflyCall
 	for _, c := range calls {
 		if n, ok := m.SyscallNames[c.name]; ok && n < len(table) {
 			table[n] = c.args
@@ -83,11 +83,13 @@ func setVariables(spec *ebpf.CollectionSpec, m *arch.Info, opts Options) error {
 	}
 	for name, value := range map[string]any{
 		MayflyVarCalls:           table,
+		MayflyVarSpecial:         special(m),
 		MayflyVarRecordHost:      opts.Host,
 		MayflyVarRecordSetup:     opts.Setup,
 		MayflyVarCgroupV1:        pidsHierarchy(),
 		MayflyVarCallExecve:      uint32(m.SyscallNames["execve"]),
 		MayflyVarCallExecveat:    uint32(m.SyscallNames["execveat"]),
+		MayflyVarCallSigreturn:   uint32(m.SyscallNames["rt_sigreturn"]),
 		MayflyVarEventsWakeup:    uint32(opts.EventBytes / 8),
 		MayflyVarSequencesWakeup: uint32(opts.SequenceBytes / 8),
 		MayflyVarEpochLength:     uint64(opts.Epoch.Nanoseconds()),
@@ -175,6 +177,15 @@ func (p *Probes) FlushIdle() error {
 	}
 	_, err = io.Copy(io.Discard, r)
 	return errors.Join(err, r.Close())
+}
+
+// FlushBlocked sends what FlushIdle does, and appends to it the calls that
+// threads are blocked in. It is for the end: once, after Detach.
+func (p *Probes) FlushBlocked() error {
+	if err := p.collection.Variables[MayflyVarEnded].Set(uint32(1)); err != nil {
+		return fmt.Errorf("ended: %w", err)
+	}
+	return p.FlushIdle()
 }
 
 // Uncounted returns the number of records that were lost without a container

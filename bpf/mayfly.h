@@ -114,17 +114,33 @@ struct call {
 #define CALLS 512
 volatile const struct call calls[CALLS];
 
+// What the end of a call asks for besides a place in the sequence, by number.
+enum special {
+	SPECIAL_NONE,
+	SPECIAL_EVENT, // calls[] says what
+	SPECIAL_FORK,  // a 0 is what the child sees, which made no such call
+	SPECIAL_EXEC,  // as EVENT where it failed; else process.h has seen it
+};
+volatile const u8 special[CALLS];
+#define COMPAT_FORK 2 // 32-bit x86, whose numbers are not this machine's
+#define COMPAT_VFORK 190
+#define COMPAT_CLONE 120
+#define COMPAT_CLONE3 435
+#define COMPAT_SIGRETURN 173
+#define ENOSYS 38
+
 // Switches, set before loading.
 volatile const bool record_host;  // --all
 volatile const bool record_setup; // what runtimes do before a container's first program
 volatile const bool cgroup_v1;    // the pids controller has a hierarchy of its own
-volatile const u32 call_execve, call_execveat;
+volatile const u32 call_execve, call_execveat, call_sigreturn;
 volatile const u32 events_wakeup, sequences_wakeup; // bytes waiting before a reader is woken
 volatile const u64 epoch_length;
 
 u32 self_tgid; // the recorder itself
 boot_ns attached; // tasks that began later were seen being born
 u64 host_mounts;  // address of the first process's mount namespace
+u32 ended;     // nothing is attached any more: take the calls that threads are blocked in
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
 boot_ns epoch_start;
 u64 uncounted; // records lost that not even `counts` had room for

@@ -125,8 +125,9 @@ type MayflyThread struct {
 	N      uint32
 	Sent   uint32
 	Chunk  uint32
+	Tid    uint32
+	Comm   [16]int8
 	Calls  [192]uint16
-	_      [4]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -144,14 +145,15 @@ const (
 	MayflyProgProcessExec    = "process_exec"
 	MayflyProgProcessExit    = "process_exit"
 	MayflyProgProcessFork    = "process_fork"
-	MayflyProgSysEnter       = "sys_enter"
 	MayflyProgSysExit        = "sys_exit"
 	MayflyProgWhoami         = "whoami"
 	MayflyVarAttached        = "attached"
 	MayflyVarCallExecve      = "call_execve"
 	MayflyVarCallExecveat    = "call_execveat"
+	MayflyVarCallSigreturn   = "call_sigreturn"
 	MayflyVarCalls           = "calls"
 	MayflyVarCgroupV1        = "cgroup_v1"
+	MayflyVarEnded           = "ended"
 	MayflyVarEpoch           = "epoch"
 	MayflyVarEpochLength     = "epoch_length"
 	MayflyVarEpochStart      = "epoch_start"
@@ -161,6 +163,7 @@ const (
 	MayflyVarRecordSetup     = "record_setup"
 	MayflyVarSelfTgid        = "self_tgid"
 	MayflyVarSequencesWakeup = "sequences_wakeup"
+	MayflyVarSpecial         = "special"
 	MayflyVarUncounted       = "uncounted"
 	MayflyVarUnusedEvent     = "unused_event"
 	MayflyVarUnusedExeFile   = "unused_exe_file"
@@ -215,7 +218,6 @@ type MayflyProgramSpecs struct {
 	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
-	SysEnter    *ebpf.ProgramSpec `ebpf:"sys_enter"`
 	SysExit     *ebpf.ProgramSpec `ebpf:"sys_exit"`
 	Whoami      *ebpf.ProgramSpec `ebpf:"whoami"`
 }
@@ -239,8 +241,10 @@ type MayflyVariableSpecs struct {
 	Attached        *ebpf.VariableSpec `ebpf:"attached"`
 	CallExecve      *ebpf.VariableSpec `ebpf:"call_execve"`
 	CallExecveat    *ebpf.VariableSpec `ebpf:"call_execveat"`
+	CallSigreturn   *ebpf.VariableSpec `ebpf:"call_sigreturn"`
 	Calls           *ebpf.VariableSpec `ebpf:"calls"`
 	CgroupV1        *ebpf.VariableSpec `ebpf:"cgroup_v1"`
+	Ended           *ebpf.VariableSpec `ebpf:"ended"`
 	Epoch           *ebpf.VariableSpec `ebpf:"epoch"`
 	EpochLength     *ebpf.VariableSpec `ebpf:"epoch_length"`
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
@@ -250,6 +254,7 @@ type MayflyVariableSpecs struct {
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
 	SequencesWakeup *ebpf.VariableSpec `ebpf:"sequences_wakeup"`
+	Special         *ebpf.VariableSpec `ebpf:"special"`
 	Uncounted       *ebpf.VariableSpec `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedExeFile   *ebpf.VariableSpec `ebpf:"unused_exe_file"`
@@ -303,8 +308,10 @@ type MayflyVariables struct {
 	Attached        *ebpf.Variable `ebpf:"attached"`
 	CallExecve      *ebpf.Variable `ebpf:"call_execve"`
 	CallExecveat    *ebpf.Variable `ebpf:"call_execveat"`
+	CallSigreturn   *ebpf.Variable `ebpf:"call_sigreturn"`
 	Calls           *ebpf.Variable `ebpf:"calls"`
 	CgroupV1        *ebpf.Variable `ebpf:"cgroup_v1"`
+	Ended           *ebpf.Variable `ebpf:"ended"`
 	Epoch           *ebpf.Variable `ebpf:"epoch"`
 	EpochLength     *ebpf.Variable `ebpf:"epoch_length"`
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
@@ -314,6 +321,7 @@ type MayflyVariables struct {
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
 	SequencesWakeup *ebpf.Variable `ebpf:"sequences_wakeup"`
+	Special         *ebpf.Variable `ebpf:"special"`
 	Uncounted       *ebpf.Variable `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.Variable `ebpf:"unused_event"`
 	UnusedExeFile   *ebpf.Variable `ebpf:"unused_exe_file"`
@@ -330,7 +338,6 @@ type MayflyPrograms struct {
 	ProcessExec *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
-	SysEnter    *ebpf.Program `ebpf:"sys_enter"`
 	SysExit     *ebpf.Program `ebpf:"sys_exit"`
 	Whoami      *ebpf.Program `ebpf:"whoami"`
 }
@@ -342,7 +349,6 @@ func (p *MayflyPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
-		p.SysEnter,
 		p.SysExit,
 		p.Whoami,
 	)

@@ -66,6 +66,20 @@ static __always_inline void add_argv(struct scratch *s, struct task_struct *task
 		section_end(s, SECTION_ARGV, len, flags);
 }
 
+// exec_ended appends the call that ran a program, as the last of the old one. At
+// sys_exit its number is that of execve, whichever it was.
+static __noinline int exec_ended(struct thread *t, struct task_struct *task, s32 old_tid,
+				 struct linux_binprm *bprm)
+{
+	u32 nr = BPF_CORE_READ(bprm, fdpath) ? call_execveat : call_execve;
+
+	append_slowly(t, task, nr);
+	if (t->n == t->sent + 1)
+		t->tid = old_tid;
+	flush(t, task, true);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *unused, s32 old_pid, struct linux_binprm *bprm)
 {
@@ -76,13 +90,14 @@ int BPF_PROG(process_exec, struct task_struct *unused, s32 old_pid, struct linux
 
 	if (!t)
 		return 0;
+	if (t->record)
+		exec_ended(t, task, old_pid, bprm);
 	if (t->state == STATE_SETUP && (u64)BPF_CORE_READ(task, nsproxy, mnt_ns) != host_mounts) {
 		t->state = STATE_MEMBER;
 		t->record = 1;
 	}
 	if (!t->record)
 		return 0;
-	flush(t, task, true);
 	s = event_begin(t, task, KIND_EXEC);
 	if (!s)
 		return 0;
@@ -141,6 +156,21 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
+// call_unended appends the call that a thread ends in: exit, exit_group, or one
+// that seccomp kills the thread for. A thread that a signal kills has left its
+// call before.
+static __noinline int call_unended(struct thread *t, struct task_struct *task)
+{
+	s32 nr;
+
+	if (task->flags & (PF_SIGNALED | PF_WORKERS))
+		return 0;
+	nr = call_number(user_regs(task));
+	if (nr >= 0)
+		append_slowly(t, task, call_code(nr, is_compat(task)));
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *unused)
 {
@@ -151,6 +181,7 @@ int BPF_PROG(process_exit, struct task_struct *unused)
 
 	if (!t)
 		return 0;
+	call_unended(t, task);
 	flush(t, task, true);
 	signal = BPF_CORE_READ(task, signal);
 	if (BPF_CORE_READ(signal, live.counter) != 0)

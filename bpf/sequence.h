@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 // Every system call of every recorded thread, as runs of call numbers.
 //
-// Hook: tp_btf/sys_enter, which costs the least of all hooks that see every
-// call, and runs with preemption off. A call costs one store; a time is taken
-// and a record written once per chunk. Calls that seccomp or a tracer refused
-// before the tracepoint are not seen.
+// A call is appended when it ends (call.h, at sys_exit); one that never ends, when
+// its thread does (process.h). A call costs one store; a time is taken and a
+// record written once per chunk.
 #pragma once
 
 #include "task.h"
+#include "regs.h"
 
 static __always_inline u64 sequences_flags(void)
 {
@@ -36,9 +36,9 @@ static __always_inline void fill_sequence(struct sequence *s, struct thread *t,
 	s->start = BPF_CORE_READ(task, group_leader, start_boottime);
 	s->chunk = t->chunk;
 	s->pid = task->tgid;
-	s->tid = task->pid;
+	s->tid = t->tid;
 	s->n = n;
-	bpf_probe_read_kernel(s->comm, sizeof(s->comm), &task->comm);
+	__builtin_memcpy(s->comm, t->comm, sizeof(s->comm));
 }
 
 // Ring records have a constant size, so there are three, the smallest that fits.
@@ -100,16 +100,20 @@ static __noinline int flush(struct thread *t, struct task_struct *task, bool own
 	return 1;
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
+// chunk_begin notes what a record says of its first call.
+static __noinline int chunk_begin(struct thread *t, struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *t = thread_of(task);
-	bool compat;
+	t->first = bpf_ktime_get_boot_ns();
+	t->tid = task->pid;
+	bpf_probe_read_kernel(t->comm, sizeof(t->comm), &task->comm);
+	return 0;
+}
+
+// append adds a call that has ended.
+static __always_inline void append(struct thread *t, struct task_struct *task, u16 call)
+{
 	u32 n;
 
-	if (!t)
-		return 0;
 	if (t->epoch != epoch) {
 		if (t->n)
 			flush(t, task, true);
@@ -120,28 +124,56 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 		if (!flush(t, task, true)) {
 			count(t->cgroup, CLASS_SEQUENCES, true);
 			__sync_fetch_and_add(&t->chunk, 1);
-			return 0;
+			return;
 		}
 		n = 0;
 	}
 	if (n == t->sent)
-		t->first = bpf_ktime_get_boot_ns();
-	compat = is_compat(task);
-	t->calls[n] = (id & 0x7fff) | (compat ? COMPAT_CALL : 0);
+		chunk_begin(t, task);
+	t->calls[n] = call;
 #if defined(__TARGET_ARCH_x86)
 	asm volatile("" ::: "memory"); // stores are seen in order
 	t->n = n + 1;
 #else
 	__sync_fetch_and_add(&t->n, 1); // a full barrier before the count
 #endif
-	if (n + 1 >= CHUNK || (!compat && (id == call_execve || id == call_execveat)))
+	if (n + 1 >= CHUNK)
 		flush(t, task, true);
+}
+
+// append_slowly is append where it matters little how long it takes.
+static __noinline int append_slowly(struct thread *t, struct task_struct *task, u16 call)
+{
+	append(t, task, call);
 	return 0;
+}
+
+#define TASK_SLEEPS 3 // interruptibly or not
+#define TASK_STATES 0x7f // that a task can be in while it sleeps, besides flags
+#define JOBCTL_TRAP_FREEZE (1UL << 23)
+#define PF_FROZEN 0x10000 // before 6.1
+
+// blocked_call is the call that a task sleeps in, -1 where it is in none: it runs,
+// was stopped or frozen on its way back to the program, or waits for a page.
+static __always_inline s32 blocked_call(struct task_struct *task)
+{
+	struct pt_regs *regs = user_regs(task);
+	u64 state;
+
+	if (bpf_core_field_exists(task->__state))
+		state = BPF_CORE_READ(task, __state);
+	else
+		state = BPF_CORE_READ((struct task_struct___5_13 *)task, state);
+	if (!(state & TASK_SLEEPS) || state & TASK_STATES & ~TASK_SLEEPS || task->on_cpu ||
+	    task->jobctl & JOBCTL_TRAP_FREEZE || task->flags & (PF_WORKERS | PF_FROZEN))
+		return -1;
+	return call_number(regs);
 }
 
 // Threads that sleep do not flush their chunk themselves. User space reads this
 // iterator about once a second, and at the end (then with a new epoch, so that
-// nothing is left behind).
+// nothing is left behind, and with `ended`, so that the calls that threads are
+// blocked in are there).
 SEC("iter/task")
 int flush_idle(struct bpf_iter__task *ctx)
 {
@@ -151,8 +183,17 @@ int flush_idle(struct bpf_iter__task *ctx)
 	if (!task)
 		return 0;
 	t = bpf_task_storage_get(&threads, task, NULL, 0);
-	if (!t || !t->record || t->n == t->sent || t->epoch == epoch)
+	if (!t || !t->record)
 		return 0;
-	flush(t, task, false);
+	if (ended) {
+		s32 nr = blocked_call(task);
+
+		if (nr >= 0)
+			append_slowly(t, task, call_code(nr, is_compat(task)));
+	} else if (t->epoch == epoch) {
+		return 0;
+	}
+	if (t->n > t->sent)
+		flush(t, task, false);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "mayfly.h"
+#include "regs.h"
 
 #define NAME_MAX_LEN 128
 #define ANCESTORS 16
@@ -22,6 +23,8 @@ struct thread {
 	u32 n;      // calls in the chunk
 	u32 sent;   // of those, already sent
 	u32 chunk;  // number of the next record
+	u32 tid;    // at calls[sent]: an exec can give a thread another
+	char comm[16]; // likewise
 	u16 calls[CHUNK_MAX];
 };
 
@@ -137,18 +140,8 @@ static __noinline int classify(struct thread *t, struct task_struct *task, struc
 	return 0;
 }
 
-#define TS_COMPAT 2           // x86, thread_info.status
-#define TIF_32BIT (1UL << 22) // arm64, thread_info.flags
-
-// is_compat says whether the task is in a call of the 32-bit table.
-static __always_inline bool is_compat(struct task_struct *task)
-{
-#if defined(__TARGET_ARCH_x86)
-	return task->thread_info.status & TS_COMPAT;
-#else
-	return task->thread_info.flags & TIF_32BIT;
-#endif
-}
+#define PF_SIGNALED 0x400 // killed by a signal: on its way back from a call, not in it
+#define PF_WORKERS (0x10 | 0x4000 | 0x200000) // io_uring's and vhost's, the kernel's own
 
 static int flush(struct thread *t, struct task_struct *task, bool owner);
 

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -25,12 +26,7 @@ func runChild(what string) int {
 	case "storm":
 		childStorm(arg)
 	case "bench":
-		n, _ := strconv.Atoi(arg)
-		before := threadTime()
-		for range n {
-			_, _, _ = unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
-		}
-		fmt.Printf("%.2f\n", float64(threadTime()-before)/float64(n))
+		childBench()
 	case "opens":
 		n, _ := strconv.Atoi(arg)
 		for range n {
@@ -54,6 +50,19 @@ func runChild(what string) int {
 		return 1
 	}
 	return 0
+}
+
+// childBench makes as many calls as each line of its input says, and says how
+// many ns of the thread's time one took.
+func childBench() {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		n, _ := strconv.Atoi(in.Text())
+		before := threadTime()
+		for range n {
+			_, _, _ = unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+		}
+		fmt.Printf("%.2f\n", float64(threadTime()-before)/float64(n))
+	}
 }
 
 // threadTime is the CPU time of this thread in ns: what others do does not count.

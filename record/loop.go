@@ -155,6 +155,7 @@ func (r *recorder) finish() error {
 		r.read()
 		time.Sleep(5 * time.Millisecond)
 	}
+	err = errors.Join(err, r.probes.FlushBlocked())
 	r.read()
 	err = errors.Join(err, r.account())
 	r.convert.processes.running()

@@ -86,12 +86,12 @@ type Event struct {
 }
 
 // Sequence is one row of the sequences table: a run of system calls that one
-// thread made, in order. Two runs of a thread follow each other without a gap
-// when their Chunk numbers do.
+// thread made, in order. A call stands where it ended. Two runs of a thread
+// follow each other without a gap when their Chunk numbers do.
 type Sequence struct {
-	TimeNS      int64    `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // of the first call
-	BootNS      int64    `parquet:"boot_ns,delta"`                           // of the first call
-	SpanNS      int64    `parquet:"span_ns"`                                 // from the first call to the end of the run
+	TimeNS      int64    `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // of the first call's end
+	BootNS      int64    `parquet:"boot_ns,delta"`                           // of the first call's end
+	SpanNS      int64    `parquet:"span_ns"`                                 // from there to the end of the run
 	ContainerID string   `parquet:"container_id,optional,dict"`
 	CgroupID    uint64   `parquet:"cgroup_id,dict"`
 	PID         int32    `parquet:"pid,dict"`

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+// The registers of a call: its number, its arguments, and which table it is of.
+#pragma once
+
+#include "mayfly.h"
+
+#define TS_COMPAT 2           // x86, thread_info.status
+#define TIF_32BIT (1UL << 22) // arm64, thread_info.flags
+
+// is_compat says whether the task is in a call of the 32-bit table.
+static __always_inline bool is_compat(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return task->thread_info.status & TS_COMPAT;
+#else
+	return task->thread_info.flags & TIF_32BIT;
+#endif
+}
+
+// call_number is -1 where the registers are not of a call: of an interrupt or a
+// fault, or put back by sigreturn, which is a call.
+static __always_inline s32 call_number(const struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(regs, orig_ax);
+#else
+	return BPF_CORE_READ(regs, syscallno);
+#endif
+}
+
+// call_code is how a sequence writes a call down.
+static __always_inline u16 call_code(s32 nr, bool compat)
+{
+	return (nr & 0x7fff) | (compat ? COMPAT_CALL : 0);
+}
+
+static __always_inline u64 argument(const struct pt_regs *regs, u8 i)
+{
+#if defined(__TARGET_ARCH_x86)
+	switch (i) {
+	case 1: return regs->di;
+	case 2: return regs->si;
+	case 3: return regs->dx;
+	case 4: return regs->r10;
+	case 5: return regs->r8;
+	case 6: return regs->r9;
+	}
+#else
+	switch (i) {
+	case 1: return regs->orig_x0;
+	case 2: return regs->regs[1];
+	case 3: return regs->regs[2];
+	case 4: return regs->regs[3];
+	case 5: return regs->regs[4];
+	case 6: return regs->regs[5];
+	}
+#endif
+	return 0;
+}
+
+#define STACK_BYTES 16384 // of the kernel's stack, without KASAN
+
+// user_regs are the registers with which a task came into the kernel last. They
+// lie at the top of its stack.
+static __always_inline struct pt_regs *user_regs(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (struct pt_regs *)bpf_task_pt_regs(task);
+	return task->stack + STACK_BYTES - bpf_core_type_size(struct pt_regs);
+}
