@@ -39,24 +39,109 @@ func (f *Isolation) Contributions(row []float32, out []float64) (base float64, e
 // Contributions writes into out each feature's part in the row's probability of
 // class 1: base + sum(out) is the row's score, and base the score of an average
 // row of training (class-weighted). They are the Shapley values of the
-// path-dependent expectation, exactly: TreeSHAP, Algorithm 2 of Lundberg, Erion,
-// Lee, "Consistent Individualized Feature Attribution for Tree Ensembles", 2018.
-// The time is that of the forest's leaves times their depth squared; see
-// BENCHMARKS.md. row and out have length n.
+// path-dependent expectation, exactly, as TreeSHAP gives them; see shapley.
+// row and out have length n.
 func (f *Random) Contributions(row []float32, out []float64) (base float64, err error) {
 	if err := f.checkRow(row, out); err != nil {
 		return 0, err
 	}
-	deepest := 0
-	for _, root := range f.plan.roots {
-		deepest = max(deepest, root.depth)
-	}
-	s := newShapley(row, out, deepest)
+	s := newShapley(f.features, f.depth)
 	for _, t := range f.trees {
-		s.tree = t
-		s.node(0, 0, 0, fraction{feature: -1, zero: 1, one: 1})
+		s.add(t, row, out)
 	}
 	return f.meanOut(f.base, out), nil
+}
+
+// explainRows is how many rows pass through a tree while it is in the cache.
+const explainRows = 16
+
+// Explain is Contributions for many rows of x, columns as Score takes them: out[k],
+// of length n, becomes what Contributions writes for row rows[k]. threads below 1
+// means all processors; the result does not depend on it.
+func (f *Isolation) Explain(x [][]float32, rows []int, out [][]float64, threads int) (base float64, err error) {
+	if err := f.checkExplain(x, rows, out); err != nil {
+		return 0, err
+	}
+	scratch := make([][]float32, workers(len(rows), threads))
+	parallel(len(rows), threads, func(w, k int) {
+		if scratch[w] == nil {
+			scratch[w] = make([]float32, f.features)
+		}
+		gather(x, rows[k], scratch[w])
+		_, _ = f.Contributions(scratch[w], out[k]) // the lengths are right
+	})
+	for _, means := range f.means {
+		base += means[0]
+	}
+	return base / float64(len(f.trees)), nil
+}
+
+// Explain is Contributions for many rows of x, columns as Score takes them: out[k],
+// of length n, becomes what Contributions writes for row rows[k]. threads below 1
+// means all processors; the result does not depend on it.
+func (f *Random) Explain(x [][]float32, rows []int, out [][]float64, threads int) (base float64, err error) {
+	if err := f.checkExplain(x, rows, out); err != nil {
+		return 0, err
+	}
+	blocks := (len(rows) + explainRows - 1) / explainRows
+	type scratch struct {
+		*shapley
+		rows [explainRows][]float32
+	}
+	scratches := make([]scratch, workers(blocks, threads))
+	parallel(blocks, threads, func(w, block int) {
+		s := &scratches[w]
+		if s.shapley == nil {
+			s.shapley = newShapley(f.features, f.depth)
+			for k := range s.rows {
+				s.rows[k] = make([]float32, f.features)
+			}
+		}
+		from, to := block*explainRows, min((block+1)*explainRows, len(rows))
+		for k := from; k < to; k++ {
+			gather(x, rows[k], s.rows[k-from])
+			clear(out[k])
+		}
+		for _, t := range f.trees {
+			for k := from; k < to; k++ {
+				s.add(t, s.rows[k-from], out[k])
+			}
+		}
+		for k := from; k < to; k++ {
+			f.meanOut(0, out[k])
+		}
+	})
+	return f.base / float64(len(f.trees)), nil
+}
+
+// gather copies a row out of columns.
+func gather(x [][]float32, row int, into []float32) {
+	for f, column := range x {
+		into[f] = column[row]
+	}
+}
+
+// checkExplain checks what Explain is given.
+func (m *model) checkExplain(x [][]float32, rows []int, out [][]float64) error {
+	if m.plan == nil {
+		return errors.New("forest: neither fitted nor decoded")
+	}
+	n, err := checkColumns(x, m.features)
+	if err != nil {
+		return err
+	}
+	if len(out) != len(rows) {
+		return fmt.Errorf("out: want %d rows, got %d", len(rows), len(out))
+	}
+	for k, row := range rows {
+		if row < 0 || row >= n {
+			return fmt.Errorf("rows: entry %d: want 0 to %d, got %d", k, n-1, row)
+		}
+		if len(out[k]) != m.features {
+			return fmt.Errorf("out: row %d: want %d features, got %d", k, m.features, len(out[k]))
+		}
+	}
+	return nil
 }
 
 // checkRow checks the lengths and zeroes out.

@@ -3,6 +3,7 @@ package forest
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -147,6 +148,114 @@ func TestContributionsRefuse(t *testing.T) {
 		_, err := c.f.Contributions(make([]float32, c.row), make([]float64, c.out))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got error %v, want %s", err, c.want)
+		}
+	}
+}
+
+// TestExplainIsContributions holds the batch to the single row, at any number of
+// threads.
+func TestExplainIsContributions(t *testing.T) {
+	x, y := attacks(3, 7, 900)
+	x[2] = noise(9, 1, 900, 0.2, 0.1)[0]
+	iopts, ropts := DefaultIsolationOptions(), DefaultRandomOptions()
+	iopts.Box, ropts.NEstimators = true, 12
+	iso, rnd := fitIsolation(t, rowsOf(x, 0, 400), iopts), fitRandom(t, x, y, ropts)
+	var rows []int
+	for r := 899; r >= 0; r -= 7 {
+		rows = append(rows, r)
+	}
+	for name, f := range map[string]interface {
+		Contributions(row []float32, out []float64) (float64, error)
+		Explain(x [][]float32, rows []int, out [][]float64, threads int) (float64, error)
+	}{"isolation": iso, "random": rnd} {
+		for _, threads := range []int{1, 3} {
+			out := make([][]float64, len(rows))
+			for k := range out {
+				out[k] = slices.Repeat([]float64{5}, 7) // what was there does not matter
+			}
+			base, err := f.Explain(x, rows, out, threads)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, r := range rows {
+				want := make([]float64, 7)
+				wantBase, err := f.Contributions(rowOf(x, r), want)
+				if err != nil || base != wantBase || !slices.Equal(out[k], want) {
+					t.Fatalf("%s: %d threads: row %d: got %v and %v, want %v and %v (error %v)", name, threads, r, base, out[k], wantBase, want, err)
+				}
+			}
+		}
+		one := [][]float64{make([]float64, 7)}
+		for _, c := range []struct {
+			x    [][]float32
+			rows []int
+			out  [][]float64
+			want string
+		}{
+			{x[:6], []int{0}, one, "columns: want 7, got 6"},
+			{x, []int{0, 1}, one, "out: want 2 rows, got 1"},
+			{x, []int{900}, one, "rows: entry 0: want 0 to 899, got 900"},
+			{x, []int{-1}, one, "rows: entry 0: want 0 to 899, got -1"},
+			{x, []int{0}, [][]float64{nil}, "out: row 0: want 7 features, got 0"},
+		} {
+			if _, err := f.Explain(c.x, c.rows, c.out, 1); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: got error %v, want %s", name, err, c.want)
+			}
+		}
+		if base, err := f.Explain(x, nil, nil, 0); err != nil || base == 0 {
+			t.Errorf("%s: no rows: got base %v, error %v", name, base, err)
+		}
+	}
+	if _, err := new(Random).Explain(x, nil, nil, 0); err == nil {
+		t.Error("zero value: got no error")
+	}
+}
+
+// TestShapleyDeepPaths explains by a tree that asks two features in turn, over and
+// over: products of many shares, and a feature many times on a path.
+func TestShapleyDeepPaths(t *testing.T) {
+	var deep tree
+	const splits = 300
+	for i := range splits {
+		deep = append(deep, node{tag: uint32(i % 2), value: float32(i - splits/2)},
+			node{tag: leafTag, value: float32(i%5) / 4, cover: 1 + float32(i%3)})
+	}
+	deep = append(deep, node{tag: leafTag, value: 1, cover: 1})
+	if _, err := deep.link(); err != nil {
+		t.Fatal(err)
+	}
+	f := newRandom(2, []tree{deep}, make([]float64, 2), OutOfBag{})
+	for _, row := range [][]float32{{0, 0}, {200, -10}, {-200, 200}, {200, 200}, {nan, 3}} {
+		out := make([]float64, 2)
+		base, err := f.Contributions(row, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for feature, got := range out {
+			if want := shapleyValue(deep, row, feature); !(math.Abs(got-want) < 1e-12) {
+				t.Errorf("row %v: feature %d: got %v, want %v", row, feature, got, want)
+			}
+		}
+		if want := walkAll(f.trees, [][]float32{row[:1], row[1:]}, 0); math.Abs(base+sum(out)-want) > 1e-12 {
+			t.Errorf("row %v: contributions add up to %v, want %v", row, base+sum(out), want)
+		}
+	}
+}
+
+func TestGaussLegendre(t *testing.T) {
+	for n := 1; n <= maxDepth/2; n++ {
+		at, weight := gaussLegendre(n)
+		for _, degree := range []int{0, 1, n, 2*n - 1} {
+			got := 0.0
+			for q, v := range at {
+				if !(v > 0 && v < 1 && weight[q] > 0) {
+					t.Fatalf("%d nodes: got node %v with weight %v", n, v, weight[q])
+				}
+				got += weight[q] * math.Pow(v, float64(degree))
+			}
+			if want := 1 / float64(degree+1); math.Abs(got-want) > 1e-13 {
+				t.Errorf("%d nodes: integral of t^%d: got %v, want %v", n, degree, got, want)
+			}
 		}
 	}
 }

@@ -4,12 +4,16 @@ package forest
 type model struct {
 	features int
 	trees    []tree
+	depth    int // of the deepest tree
 	plan     *plan
 }
 
 // set takes over linked trees.
 func (m *model) set(features int, trees []tree) {
 	m.features, m.trees, m.plan = features, trees, newPlan(features, trees)
+	for _, t := range trees {
+		m.depth = max(m.depth, t.measure(nil))
+	}
 }
 
 // Features returns n, the number of columns that the forest was fitted on.

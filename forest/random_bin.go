@@ -1,10 +1,5 @@
 package forest
 
-import (
-	"math"
-	"slices"
-)
-
 const (
 	missingBin = 255
 	// edgeRows is how many rows, evenly spaced, a feature's edges come from
@@ -18,30 +13,37 @@ type binned struct {
 	// edges[k-1] < v <= edges[k]. So a split after bin k is v <= edges[k].
 	edges [][]float32
 	codes [][]uint8 // bin of each row, per feature; missingBin where missing
+	lines []uint8   // the same, row after row
 }
 
 // cut bins every column into at most bins bins.
 func cut(x [][]float32, bins, threads int) *binned {
 	b := &binned{edges: make([][]float32, len(x)), codes: make([][]uint8, len(x))}
-	sorted := make([][]float32, workers(len(x), threads))
+	cutters := make([]cutter, workers(len(x), threads))
 	parallel(len(x), threads, func(w, f int) {
-		sorted[w] = sortedValues(sorted[w][:0], x[f])
-		b.edges[f] = edges(sorted[w], bins)
-		b.codes[f] = encode(x[f], b.edges[f])
+		c := &cutters[w]
+		b.edges[f] = edges(c.sorted(x[f]), bins)
+		b.codes[f] = c.encode(x[f], b.edges[f])
 	})
+	b.transpose(threads)
 	return b
 }
 
-// sortedValues appends the values that a column's edges come from, ascending.
-func sortedValues(to, col []float32) []float32 {
-	rows := min(len(col), edgeRows)
-	for k := range rows {
-		if v := col[k*len(col)/rows]; v == v {
-			to = append(to, clamp(v))
+// transpose makes lines from codes.
+func (b *binned) transpose(threads int) {
+	const block = 256 // rows; the part of a column that a block reads is four cache lines
+	features, rows := len(b.codes), len(b.codes[0])
+	b.lines = make([]uint8, features*rows)
+	parallel((rows+block-1)/block, threads, func(_, i int) {
+		from, to := i*block, min((i+1)*block, rows)
+		for f, codes := range b.codes {
+			at := from*features + f
+			for _, code := range codes[from:to] {
+				b.lines[at] = code
+				at += features
+			}
 		}
-	}
-	slices.Sort(to)
-	return to
+	})
 }
 
 // edges returns at most bins-1 thresholds: one between any two neighbouring
@@ -71,31 +73,6 @@ func edges(sorted []float32, bins int) []float32 {
 		}
 		filled += run
 		i = end
-	}
-	return out
-}
-
-// encode returns the bin of each value.
-func encode(col, edges []float32) []uint8 {
-	out := make([]uint8, len(col))
-	// Padded to a power of two, the search has the same steps for each value.
-	var padded [256]float32
-	copy(padded[:], edges)
-	for k := len(edges); k < len(padded); k++ {
-		padded[k] = math.MaxFloat32
-	}
-	for i, v := range col {
-		if v != v {
-			out[i] = missingBin
-			continue
-		}
-		var k uint8
-		for step := uint8(128); step > 0; step >>= 1 {
-			if v > padded[k+step-1] {
-				k += step
-			}
-		}
-		out[i] = min(k, uint8(len(edges)))
 	}
 	return out
 }

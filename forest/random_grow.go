@@ -2,7 +2,6 @@ package forest
 
 import (
 	"math"
-	"math/bits"
 	"slices"
 )
 
@@ -37,7 +36,8 @@ type randomGrower struct {
 	features []int32 // a permutation of the feature indices
 	nodes    tree
 	gains    []float64 // of the tree, per feature
-	hist     [256]uint64
+	hist     [batch][256]uint64
+	occupied [batch]bins
 	// votes sums, per row that a tree had not seen, its answer in units of
 	// 2^-voteBits in the lower bits, and the number of trees above them. Being
 	// integers, they add up the same in any order.
@@ -96,15 +96,15 @@ func (g *randomGrower) node(p part, counts uint64, depth, constants int) {
 	at := len(g.nodes)
 	g.nodes = append(g.nodes, node{})
 	n0, n1 := counts&math.MaxUint32, counts>>32
-	best := cutoff{purity: -1}
+	best := cutoff{impurity: math.Inf(1)}
 	if n0 > 0 && n1 > 0 && depth < g.MaxDepth && n0+n1 >= 2*uint64(g.MinSamplesLeaf) {
 		best, constants = g.search(p, counts, constants)
 	}
-	if best.purity < 0 {
+	if math.IsInf(best.impurity, 1) {
 		g.leaf(at, p, counts)
 		return
 	}
-	g.gains[best.feature] += max(best.purity-g.purity(counts), 0)
+	g.gains[best.feature] += max(g.impurity(counts)-best.impurity, 0)
 	n := &g.nodes[at]
 	n.tag, n.value = uint32(best.feature), best.threshold(g.edges[best.feature])
 	if best.missingLeft {
@@ -127,102 +127,39 @@ func (g *randomGrower) leaf(at int, p part, counts uint64) {
 }
 
 func (g *randomGrower) weigh(counts uint64) (w0, w1 float64) {
-	return float64(g.weights[0] * float64(counts&math.MaxUint32)), float64(g.weights[1] * float64(counts>>32))
+	// From signed integers, for which processors have an instruction.
+	return float64(g.weights[0] * float64(int64(counts&math.MaxUint32))), float64(g.weights[1] * float64(int64(counts>>32)))
 }
 
-// search draws features until MaxFeatures of them are not constant, and returns
-// the best cutoff (purity below zero when there is none) and the new count of constants.
-func (g *randomGrower) search(p part, counts uint64, constants int) (cutoff, int) {
-	best := cutoff{purity: -1}
-	end := len(g.features) // features from here on have been looked at
-	for tried := 0; tried < g.MaxFeatures && constants < end; {
-		pick := constants + g.chance.below(end-constants)
-		feature := g.features[pick]
-		occupied := g.fill(int(feature), p)
-		if occupied.single() {
-			g.features[pick], g.features[constants] = g.features[constants], feature
-			g.hist[occupied.first()] = 0
-			constants++
-			continue
-		}
-		end--
-		g.features[pick], g.features[end] = g.features[end], feature
-		tried++
-		if c := g.best(occupied, counts); c.purity > best.purity {
-			best = c
-			best.feature = int(feature)
-		}
+// divide parts the rows of a node, keeping their order on both sides, and returns
+// the left part and the right one.
+func (g *randomGrower) divide(p part, c cutoff) (_, _ part) {
+	codes, stride := g.codes[c.feature], 1
+	if p.to-p.from < lineDraws {
+		codes, stride = g.lines[c.feature:], len(g.codes)
 	}
-	return best, constants
-}
-
-// bins is a set of bins.
-type bins [4]uint64
-
-func (b *bins) single() bool {
-	return bits.OnesCount64(b[0])+bits.OnesCount64(b[1])+bits.OnesCount64(b[2])+bits.OnesCount64(b[3]) == 1
-}
-
-func (b *bins) first() int {
-	for i, word := range b {
-		if word != 0 {
-			return i*64 + bits.TrailingZeros64(word)
-		}
+	var left [256]int // 1 for the bins that go left
+	for code := range left[:c.bin+1] {
+		left[code] = 1
 	}
-	return missingBin
-}
-
-// fill counts the draws of a part in the bins of a feature, and returns which
-// bins hold any. g.hist must be zero.
-func (g *randomGrower) fill(feature int, p part) bins {
-	codes := g.codes[feature]
-	var occupied bins
-	drawn := g.drawn[p.from:p.to]
-	if len(drawn) < 1024 {
-		for _, d := range drawn {
-			code := codes[d.row]
-			g.hist[code] += d.counts()
-			occupied[code>>6] |= 1 << (code & 63)
-		}
-		return occupied
+	left[missingBin] = 0
+	if c.missingLeft {
+		left[missingBin] = 1
 	}
-	for _, d := range drawn {
-		g.hist[codes[d.row]] += d.counts()
-	}
-	for code, n := range g.hist {
-		if n != 0 {
-			occupied[code>>6] |= 1 << (code & 63)
-		}
-	}
-	return occupied
-}
-
-// divide parts the rows of a node, keeping their order on both sides.
-func (g *randomGrower) divide(p part, c cutoff) (left, right part) {
-	codes := g.codes[c.feature]
-	var goes [256]bool
-	for code := range goes {
-		goes[code] = code <= c.bin
-	}
-	goes[missingBin] = c.missingLeft
 	middle, spare := p.from, 0
 	for _, d := range g.drawn[p.from:p.to] {
 		g.drawn[middle], g.spare[spare] = d, d
-		if goes[codes[d.row]] {
-			middle++
-		} else {
-			spare++
-		}
+		n := left[codes[int(d.row)*stride]]
+		middle += n
+		spare += 1 - n
 	}
 	copy(g.drawn[middle:p.to], g.spare[:spare])
 	unseen, spare := p.unseenFrom, 0
 	for _, row := range g.unseen[p.unseenFrom:p.unseenTo] {
 		g.unseen[unseen], g.unspare[spare] = row, row
-		if goes[codes[row]] {
-			unseen++
-		} else {
-			spare++
-		}
+		n := left[codes[int(row)*stride]]
+		unseen += n
+		spare += 1 - n
 	}
 	copy(g.unseen[unseen:p.unseenTo], g.unspare[:spare])
 	return part{p.from, middle, p.unseenFrom, unseen}, part{middle, p.to, unseen, p.unseenTo}

@@ -11,7 +11,7 @@ type cutoff struct {
 	bin         int     // the last bin that goes left
 	next        int     // the next bin that holds a row; missingBin when there is none
 	missingLeft bool    // where missing values go
-	purity      float64 // the sum of purity over both sides
+	impurity    float64 // the sum of impurity over both sides
 	left        uint64  // draws that go left, as draw.counts packs them
 }
 
@@ -25,58 +25,70 @@ func (c *cutoff) threshold(edges []float32) float32 {
 	return edges[(c.bin+c.next-1)/2]
 }
 
-// best returns the best cutoff of the feature in g.hist, of a node with the given
-// counts, and clears g.hist. The purity is below zero when no cutoff leaves
+// best returns the best cutoff of the feature in g.hist[k], of a node with the
+// given counts, and clears g.hist[k]. The impurity is +Inf when no cutoff leaves
 // MinSamplesLeaf draws on both sides.
-func (g *randomGrower) best(occupied bins, counts uint64) cutoff {
-	missing := g.hist[missingBin]
-	g.hist[missingBin] = 0
+//
+// Between two bins of draws of one and the same class no cutoff can be the only
+// best one, because impurity is concave in the counts of a side (Fayyad, Irani,
+// "On the Handling of Continuous-Valued Attributes in Decision Tree Generation",
+// 1992), so it is not tried, unless MinSamplesLeaf forbids better ones.
+func (g *randomGrower) best(k int, counts uint64) cutoff {
+	hist, occupied := &g.hist[k], g.occupied[k]
+	missing := hist[missingBin]
+	hist[missingBin] = 0
 	occupied[3] &^= 1 << 63
-	best := cutoff{purity: -1}
-	var left uint64
-	last := -1 // the last bin that was added to left
+	best := cutoff{impurity: math.Inf(1)}
+	var left, before uint64 // draws up to the last bin, draws of it
+	last := -1
 	for i, word := range occupied {
 		for ; word != 0; word &= word - 1 {
 			bin := i*64 + bits.TrailingZeros64(word)
-			if last >= 0 {
-				if purity := g.sides(left, counts); purity > best.purity {
-					best = cutoff{bin: last, next: bin, left: left, purity: purity}
+			n := hist[bin]
+			hist[bin] = 0
+			if last >= 0 && (mixed(n|before) || g.MinSamplesLeaf > 1) {
+				if impurity := g.sides(left, counts); impurity < best.impurity {
+					best = cutoff{bin: last, next: bin, left: left, impurity: impurity}
 				}
 				if missing != 0 {
-					if purity := g.sides(left+missing, counts); purity > best.purity {
-						best = cutoff{bin: last, next: bin, left: left + missing, missingLeft: true, purity: purity}
+					if impurity := g.sides(left+missing, counts); impurity < best.impurity {
+						best = cutoff{bin: last, next: bin, left: left + missing, missingLeft: true, impurity: impurity}
 					}
 				}
 			}
-			left += g.hist[bin]
-			g.hist[bin] = 0
-			last = bin
+			left += n
+			last, before = bin, n
 		}
 	}
 	if missing == 0 {
 		best.missingLeft = 2*draws(best.left) >= draws(counts)
-	} else if purity := g.sides(left, counts); purity > best.purity {
-		best = cutoff{bin: last, next: missingBin, left: left, purity: purity}
+	} else if impurity := g.sides(left, counts); impurity < best.impurity {
+		best = cutoff{bin: last, next: missingBin, left: left, impurity: impurity}
 	}
 	return best
 }
 
-// sides returns the purity of both sides of a cutoff together, or -1 when one of
-// them has too few draws.
+// mixed reports whether packed counts hold both classes.
+func mixed(counts uint64) bool { return counts&math.MaxUint32 != 0 && counts>>32 != 0 }
+
+// sides returns the impurity of both sides of a cutoff together, or +Inf when one
+// of them has too few draws. The conversions keep compilers from fusing the
+// operations, which would round otherwise on some machines.
 func (g *randomGrower) sides(left, counts uint64) float64 {
 	right := counts - left
-	if least := uint64(g.MinSamplesLeaf); draws(left) < least || draws(right) < least {
-		return -1
+	if least := uint64(g.MinSamplesLeaf); least > 1 && (draws(left) < least || draws(right) < least) {
+		return math.Inf(1)
 	}
-	return g.purity(left) + g.purity(right)
+	l0, l1 := g.weigh(left)
+	r0, r1 := g.weigh(right)
+	l, r := l0+l1, r0+r1
+	return (float64(float64(l0*l1)*r) + float64(float64(r0*r1)*l)) / float64(l*r)
 }
 
-// purity is the weight of the draws times (1 - Gini impurity). The conversions
-// keep compilers from fusing the operations, which would round otherwise on some
-// machines.
-func (g *randomGrower) purity(counts uint64) float64 {
+// impurity is half of the weight of the draws times their Gini impurity.
+func (g *randomGrower) impurity(counts uint64) float64 {
 	w0, w1 := g.weigh(counts)
-	return (float64(w0*w0) + float64(w1*w1)) / (w0 + w1)
+	return float64(w0*w1) / (w0 + w1)
 }
 
 // draws adds up both classes of packed counts.

@@ -217,6 +217,10 @@ func TestBins(t *testing.T) {
 	for i := range skewed {
 		skewed[i] = float32(max(0, r.IntN(2000)-1200)) // three fifths are zero
 	}
+	narrow := noise(4, 1, 4000, 0, 0)[0] // within one step of the exponent
+	for i := range narrow {
+		narrow[i] = 1000 + narrow[i]/100
+	}
 	for _, c := range []struct {
 		name     string
 		col      []float32
@@ -231,10 +235,14 @@ func TestBins(t *testing.T) {
 		{"missing", []float32{nan, nan}, 255, 1, 2},
 		{"two bins", noise(2, 1, 1000, 0, 0)[0], 2, 2, 500},
 		{"more rows than edges come from", noise(3, 1, edgeRows+40000, 0, 0)[0], 100, 100, 3400},
+		{"zero of both signs", []float32{0, float32(math.Copysign(0, -1)), float32(math.Copysign(0, -1)), 0}, 255, 1, 4},
+		{"cut at zero", []float32{0, float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32}, 255, 3, 2},
+		{"close together", narrow, 255, 255, 30},
 		{"ends", []float32{math.MaxFloat32, -math.MaxFloat32, 0, math.Nextafter32(math.MaxFloat32, 0)}, 255, 4, 1},
 	} {
-		edges := edges(sortedValues(nil, c.col), c.bins)
-		codes := encode(c.col, edges)
+		var cutter cutter
+		edges := edges(cutter.sorted(c.col), c.bins)
+		codes := cutter.encode(c.col, edges)
 		if len(edges) != c.distinct-1 || !slices.IsSorted(edges) {
 			t.Errorf("%s: got %d edges, want %d, ascending: %v", c.name, len(edges), c.distinct-1, edges)
 		}
