@@ -1,10 +1,11 @@
 // Package bpf owns the kernel side of the recorder: mayfly.bpf.c, the objects
 // compiled from it for amd64 and arm64, and how they are loaded and attached.
 //
-// What comes out is two ring buffers, one of events and one of system-call
-// sequences, whose records have the layout of the Go types that bpf2go wrote
-// (MayflyEvent, MayflySequence); a map of what each container produced and
-// lost; and a map of the containers seen. Package record reads them.
+// What comes out is three ring buffers, of security events, of other events and of
+// system-call sequences, whose records have the layout of the Go types that
+// bpf2go wrote (MayflyEvent, MayflySequence); a map of what each container
+// produced and lost; one of what it lately sent; and a map of the containers
+// seen. Package record reads them.
 //
 //	probes, err := bpf.Load(bpf.DefaultOptions())
 //	defer probes.Close()

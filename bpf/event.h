@@ -3,6 +3,7 @@
 // a scratch buffer, copied to the ring at its true length.
 #pragma once
 
+#include "budget.h"
 #include "task.h"
 
 #define BODY_MAX 12288  // a section starts below this
@@ -32,6 +33,25 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+// class_of puts a kind into its class: security events are rare in a program
+// that works, and tell most of an attack.
+static __always_inline u32 class_of(u32 kind)
+{
+	switch (kind) {
+	case KIND_EXIT:
+	case KIND_FORK:
+	case KIND_OPEN:
+	case KIND_UNLINK:
+	case KIND_RENAME:
+	case KIND_LINK:
+	case KIND_CHMOD:
+	case KIND_CHOWN:
+	case KIND_ACCEPT:
+		return CLASS_EVENTS;
+	}
+	return CLASS_SECURITY;
+}
+
 static __noinline void fill_head(struct event *e, struct thread *t, struct task_struct *task,
 				 u32 kind)
 {
@@ -51,6 +71,7 @@ static __noinline void fill_head(struct event *e, struct thread *t, struct task_
 	e->uid = BPF_CORE_READ(cred, euid.val);
 	e->gid = BPF_CORE_READ(cred, egid.val);
 	e->kind = kind;
+	e->class = class_of(kind);
 	e->call = 0xffff;
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
 }
@@ -71,26 +92,37 @@ static __always_inline struct scratch *event_begin(struct thread *t, struct task
 		fill_head(&s->head, t, task, kind);
 		return s;
 	}
-	count(t->cgroup, CLASS_EVENTS, true);
+	count_lost(t->cgroup, class_of(kind), true);
 	return NULL;
 }
 
 // event_end sends the event and gives the buffer back.
 __noinline int event_end(struct scratch *s)
 {
-	u64 flags = BPF_RB_NO_WAKEUP;
-	u32 len;
-	long err;
+	u32 class, len;
+	u64 filled;
+	long err = -1;
 
 	if (!s)
 		return 0;
+	class = s->head.class;
 	len = s->len;
 	if (len > BODY_MAX + BODY_GUARD)
 		len = BODY_MAX + BODY_GUARD;
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= events_wakeup)
-		flags = BPF_RB_FORCE_WAKEUP;
-	err = bpf_ringbuf_output(&events, &s->head, sizeof(s->head) + len, flags);
-	count(s->head.cgroup, CLASS_EVENTS, err != 0);
+	len += sizeof(s->head);
+	s->head.cpu = bpf_get_smp_processor_id();
+	s->head.number = number_record(s->head.cgroup, class);
+	if (class == CLASS_SECURITY) {
+		filled = bpf_ringbuf_query(&security, BPF_RB_AVAIL_DATA);
+		if (admit(s->head.cgroup, CLASS_SECURITY, len, filled))
+			err = bpf_ringbuf_output(&security, &s->head, len, wake(CLASS_SECURITY, filled));
+	} else {
+		filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+		if (admit(s->head.cgroup, CLASS_EVENTS, len, filled))
+			err = bpf_ringbuf_output(&events, &s->head, len, wake(CLASS_EVENTS, filled));
+	}
+	if (err)
+		count_lost(s->head.cgroup, class, false);
 	__sync_lock_test_and_set(&s->busy, 0);
 	return 0;
 }

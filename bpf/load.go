@@ -15,18 +15,31 @@ import (
 	"github.com/elastic/go-seccomp-bpf/arch"
 )
 
+// Classes of record, each with a ring and counts of its own: enum class of mayfly.h.
+const (
+	ClassEvents    = 0
+	ClassSequences = 1
+	ClassSecurity  = 2
+	Classes        = 3
+)
+
 // Options say what the kernel side records and how much it buffers.
 type Options struct {
 	Host          bool          // record the host's tasks too, not only containers'
 	Setup         bool          // record what runtimes do in a container before its first program
 	EventBytes    int           // ring of events; a power of two and a multiple of the page size
 	SequenceBytes int           // ring of sequences; likewise
+	SecurityBytes int           // ring of security events; likewise
+	Budget        int           // bytes a second that one container may send into one ring; 0: no bound but its share
 	Epoch         time.Duration // how often the reader calls NextEpoch
 }
 
-// DefaultOptions records containers only, with rings of 4 and 8 MiB.
+// DefaultOptions records containers only, with rings of 4 MiB (events), 8 MiB
+// (sequences) and 2 MiB (security), and lets a container send 64 MiB a second
+// into each.
 func DefaultOptions() Options {
-	return Options{EventBytes: 4 << 20, SequenceBytes: 8 << 20, Epoch: 100 * time.Millisecond}
+	return Options{EventBytes: 4 << 20, SequenceBytes: 8 << 20, SecurityBytes: 2 << 20,
+		Budget: 64 << 20, Epoch: 100 * time.Millisecond}
 }
 
 // Probes are the loaded programs and maps. Its methods may be called from
@@ -34,7 +47,9 @@ func DefaultOptions() Options {
 type Probes struct {
 	Events     *ebpf.Map // ring buffer: MayflyEvent and sections
 	Sequences  *ebpf.Map // ring buffer: MayflySequence and call numbers
-	Counts     *ebpf.Map // MayflyCountKey → MayflyCount
+	Security   *ebpf.Map // ring buffer: as Events, of the kinds that are rare and tell most
+	Counts     *ebpf.Map // MayflyCountKey → MayflyCount of each CPU
+	Budgets    *ebpf.Map // MayflyCountKey → MayflyBudget
 	Containers *ebpf.Map // cgroup id → MayflyContainer
 
 	collection *ebpf.Collection
@@ -55,6 +70,7 @@ func Load(opts Options) (*Probes, error) {
 	}
 	spec.Maps[MayflyMapEvents].MaxEntries = uint32(opts.EventBytes)
 	spec.Maps[MayflyMapSequences].MaxEntries = uint32(opts.SequenceBytes)
+	spec.Maps[MayflyMapSecurity].MaxEntries = uint32(opts.SecurityBytes)
 	if err := setVariables(spec, m, opts); err != nil {
 		return nil, err
 	}
@@ -68,7 +84,9 @@ func Load(opts Options) (*Probes, error) {
 	return &Probes{
 		Events:     collection.Maps[MayflyMapEvents],
 		Sequences:  collection.Maps[MayflyMapSequences],
+		Security:   collection.Maps[MayflyMapSecurity],
 		Counts:     collection.Maps[MayflyMapCounts],
+		Budgets:    collection.Maps[MayflyMapBudgets],
 		Containers: collection.Maps[MayflyMapContainers],
 		collection: collection,
 	}, nil
@@ -82,23 +100,35 @@ func setVariables(spec *ebpf.CollectionSpec, m *arch.Info, opts Options) error {
 		}
 	}
 	for name, value := range map[string]any{
-		MayflyVarCalls:           table,
-		MayflyVarSpecial:         special(m),
-		MayflyVarRecordHost:      opts.Host,
-		MayflyVarRecordSetup:     opts.Setup,
-		MayflyVarCgroupV1:        pidsHierarchy(),
-		MayflyVarCallExecve:      uint32(m.SyscallNames["execve"]),
-		MayflyVarCallExecveat:    uint32(m.SyscallNames["execveat"]),
-		MayflyVarCallSigreturn:   uint32(m.SyscallNames["rt_sigreturn"]),
-		MayflyVarEventsWakeup:    uint32(opts.EventBytes / 8),
-		MayflyVarSequencesWakeup: uint32(opts.SequenceBytes / 8),
-		MayflyVarEpochLength:     uint64(opts.Epoch.Nanoseconds()),
+		MayflyVarCalls:         table,
+		MayflyVarSpecial:       special(m),
+		MayflyVarRecordHost:    opts.Host,
+		MayflyVarRecordSetup:   opts.Setup,
+		MayflyVarCgroupV1:      pidsHierarchy(),
+		MayflyVarCallExecve:    uint32(m.SyscallNames["execve"]),
+		MayflyVarCallExecveat:  uint32(m.SyscallNames["execveat"]),
+		MayflyVarCallSigreturn: uint32(m.SyscallNames["rt_sigreturn"]),
+		MayflyVarRingSizes:     opts.rings(),
+		MayflyVarEpochLength:   uint64(opts.Epoch.Nanoseconds()),
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("variable %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// halfLife is how many epochs it takes the kernel side to halve what a container
+// sent: HALF_LIFE of budget.h.
+const halfLife = 4
+
+// rings returns the ring of each class, in the order of enum class.
+func (o *Options) rings() (rings [Classes]MayflyRingSize) {
+	sent := uint64(o.Budget) * uint64((2 * halfLife * o.Epoch).Milliseconds()) / 1000
+	for class, size := range [Classes]int{ClassEvents: o.EventBytes, ClassSequences: o.SequenceBytes, ClassSecurity: o.SecurityBytes} {
+		rings[class] = MayflyRingSize{Size: uint32(size), Wakeup: uint32(size / 8), Budget: sent}
+	}
+	return rings
 }
 
 // pidsHierarchy says whether the pids controller has a cgroup v1 hierarchy.

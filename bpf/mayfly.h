@@ -52,6 +52,7 @@ struct section_head {
 };
 
 struct event {
+	u64 number; // of the container's records of this class on this CPU
 	boot_ns time;
 	u64 cgroup;
 	boot_ns start; // of the process
@@ -63,17 +64,22 @@ struct event {
 	u32 pid, tid, ppid, uid, gid;
 	u16 kind;
 	u16 call; // system call number, 0xffff where the event is none
+	u16 cpu;
+	u16 class;
+	u32 pad;
 	char comm[16];
 };
 
 struct sequence {
+	u64 number; // as in struct event
 	boot_ns time; // of the first call
 	boot_ns end;
 	u64 cgroup;
 	boot_ns start; // of the process
 	u32 chunk;
 	u32 pid, tid;
-	u32 n;
+	u16 n;
+	u16 cpu;
 	char comm[16];
 };
 
@@ -134,7 +140,6 @@ volatile const bool record_host;  // --all
 volatile const bool record_setup; // what runtimes do before a container's first program
 volatile const bool cgroup_v1;    // the pids controller has a hierarchy of its own
 volatile const u32 call_execve, call_execveat, call_sigreturn;
-volatile const u32 events_wakeup, sequences_wakeup; // bytes waiting before a reader is woken
 volatile const u64 epoch_length;
 
 u32 self_tgid; // the recorder itself
@@ -144,6 +149,10 @@ u32 ended;     // nothing is attached any more: take the calls that threads are 
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
 boot_ns epoch_start;
 u64 uncounted; // records lost that not even `counts` had room for
+
+// Each class of record has a ring of its own. Rare events that tell most of an
+// attack do not share theirs with those that any program makes by the thousand.
+enum class { CLASS_EVENTS, CLASS_SEQUENCES, CLASS_SECURITY, CLASSES };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -155,45 +164,7 @@ struct {
 	__uint(max_entries, 8 << 20);
 } sequences SEC(".maps");
 
-enum class { CLASS_EVENTS, CLASS_SEQUENCES };
-
-struct count_key {
-	u64 cgroup;
-	u32 class;
-	u32 pad;
-};
-
-struct count {
-	u64 produced;
-	u64 lost;
-};
-
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct count_key);
-	__type(value, struct count);
-} counts SEC(".maps");
-
-// count adds one record of a class to what a container produced.
-static __always_inline void count(u64 cgroup, u32 class, bool lost)
-{
-	struct count_key key = {.cgroup = cgroup, .class = class};
-	struct count *c = bpf_map_lookup_elem(&counts, &key);
-
-	if (!c) {
-		struct count zero = {};
-
-		bpf_map_update_elem(&counts, &key, &zero, BPF_NOEXIST);
-		c = bpf_map_lookup_elem(&counts, &key);
-		if (!c) {
-			if (lost)
-				__sync_fetch_and_add(&uncounted, 1);
-			return;
-		}
-	}
-	__sync_fetch_and_add(&c->produced, 1);
-	if (lost)
-		__sync_fetch_and_add(&c->lost, 1);
-}
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 << 20);
+} security SEC(".maps");

@@ -13,6 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type MayflyBudget struct {
+	_     structs.HostLayout
+	Sent  uint64
+	Epoch uint32
+	Pad   uint32
+	Since uint64
+	Last  uint64
+}
+
 type MayflyCall struct {
 	_      structs.HostLayout
 	Kind   uint8
@@ -51,6 +60,7 @@ type MayflyCountKey struct {
 
 type MayflyEvent struct {
 	_      structs.HostLayout
+	Number uint64
 	Time   uint64
 	Cgroup uint64
 	Start  uint64
@@ -66,6 +76,9 @@ type MayflyEvent struct {
 	Gid    uint32
 	Kind   uint16
 	Call   uint16
+	Cpu    uint16
+	Class  uint16
+	Pad    uint32
 	Comm   [16]int8
 }
 
@@ -76,6 +89,13 @@ type MayflyExeFile struct {
 	Nlink     uint32
 	Upper     uint32
 	Overlay   uint32
+}
+
+type MayflyRingSize struct {
+	_      structs.HostLayout
+	Size   uint32
+	Wakeup uint32
+	Budget uint64
 }
 
 type MayflyScratch struct {
@@ -92,6 +112,7 @@ type MayflyScratch struct {
 
 type MayflySequence struct {
 	_      structs.HostLayout
+	Number uint64
 	Time   uint64
 	End    uint64
 	Cgroup uint64
@@ -99,7 +120,8 @@ type MayflySequence struct {
 	Chunk  uint32
 	Pid    uint32
 	Tid    uint32
-	N      uint32
+	N      uint16
+	Cpu    uint16
 	Comm   [16]int8
 }
 
@@ -134,10 +156,12 @@ type MayflyThread struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	MayflyMapBudgets         = "budgets"
 	MayflyMapContainers      = "containers"
 	MayflyMapCounts          = "counts"
 	MayflyMapEvents          = "events"
 	MayflyMapScratches       = "scratches"
+	MayflyMapSecurity        = "security"
 	MayflyMapSequences       = "sequences"
 	MayflyMapThreads         = "threads"
 	MayflyProgCgroupGone     = "cgroup_gone"
@@ -157,12 +181,11 @@ const (
 	MayflyVarEpoch           = "epoch"
 	MayflyVarEpochLength     = "epoch_length"
 	MayflyVarEpochStart      = "epoch_start"
-	MayflyVarEventsWakeup    = "events_wakeup"
 	MayflyVarHostMounts      = "host_mounts"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
+	MayflyVarRingSizes       = "ring_sizes"
 	MayflyVarSelfTgid        = "self_tgid"
-	MayflyVarSequencesWakeup = "sequences_wakeup"
 	MayflyVarSpecial         = "special"
 	MayflyVarUncounted       = "uncounted"
 	MayflyVarUnusedEvent     = "unused_event"
@@ -226,10 +249,12 @@ type MayflyProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MayflyMapSpecs struct {
+	Budgets    *ebpf.MapSpec `ebpf:"budgets"`
 	Containers *ebpf.MapSpec `ebpf:"containers"`
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Scratches  *ebpf.MapSpec `ebpf:"scratches"`
+	Security   *ebpf.MapSpec `ebpf:"security"`
 	Sequences  *ebpf.MapSpec `ebpf:"sequences"`
 	Threads    *ebpf.MapSpec `ebpf:"threads"`
 }
@@ -248,12 +273,11 @@ type MayflyVariableSpecs struct {
 	Epoch           *ebpf.VariableSpec `ebpf:"epoch"`
 	EpochLength     *ebpf.VariableSpec `ebpf:"epoch_length"`
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
-	EventsWakeup    *ebpf.VariableSpec `ebpf:"events_wakeup"`
 	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
+	RingSizes       *ebpf.VariableSpec `ebpf:"ring_sizes"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
-	SequencesWakeup *ebpf.VariableSpec `ebpf:"sequences_wakeup"`
 	Special         *ebpf.VariableSpec `ebpf:"special"`
 	Uncounted       *ebpf.VariableSpec `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.VariableSpec `ebpf:"unused_event"`
@@ -282,20 +306,24 @@ func (o *MayflyObjects) Close() error {
 //
 // It can be passed to LoadMayflyObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MayflyMaps struct {
+	Budgets    *ebpf.Map `ebpf:"budgets"`
 	Containers *ebpf.Map `ebpf:"containers"`
 	Counts     *ebpf.Map `ebpf:"counts"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Scratches  *ebpf.Map `ebpf:"scratches"`
+	Security   *ebpf.Map `ebpf:"security"`
 	Sequences  *ebpf.Map `ebpf:"sequences"`
 	Threads    *ebpf.Map `ebpf:"threads"`
 }
 
 func (m *MayflyMaps) Close() error {
 	return _MayflyClose(
+		m.Budgets,
 		m.Containers,
 		m.Counts,
 		m.Events,
 		m.Scratches,
+		m.Security,
 		m.Sequences,
 		m.Threads,
 	)
@@ -315,12 +343,11 @@ type MayflyVariables struct {
 	Epoch           *ebpf.Variable `ebpf:"epoch"`
 	EpochLength     *ebpf.Variable `ebpf:"epoch_length"`
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
-	EventsWakeup    *ebpf.Variable `ebpf:"events_wakeup"`
 	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
+	RingSizes       *ebpf.Variable `ebpf:"ring_sizes"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
-	SequencesWakeup *ebpf.Variable `ebpf:"sequences_wakeup"`
 	Special         *ebpf.Variable `ebpf:"special"`
 	Uncounted       *ebpf.Variable `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.Variable `ebpf:"unused_event"`

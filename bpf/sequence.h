@@ -6,15 +6,9 @@
 // record written once per chunk.
 #pragma once
 
+#include "budget.h"
 #include "task.h"
 #include "regs.h"
-
-static __always_inline u64 sequences_flags(void)
-{
-	if (bpf_ringbuf_query(&sequences, BPF_RB_AVAIL_DATA) >= sequences_wakeup)
-		return BPF_RB_FORCE_WAKEUP;
-	return BPF_RB_NO_WAKEUP;
-}
 
 static __always_inline void fill_sequence(struct sequence *s, struct thread *t,
 					  struct task_struct *task, u32 n)
@@ -50,17 +44,22 @@ static __always_inline void fill_sequence(struct sequence *s, struct thread *t,
 	static __noinline int send_##CAP(struct thread *t, struct task_struct *task, \
 					 u32 from, u32 n)                            \
 	{                                                                            \
-		struct sequence_##CAP *s;                                            \
+		struct sequence_##CAP *s = NULL;                                     \
+		u64 filled, number;                                                  \
 										     \
 		if (from >= CHUNK_MAX || n > CAP)                                    \
 			return 0;                                                    \
-		s = bpf_ringbuf_reserve(&sequences, sizeof(*s), 0);                  \
-		count(t->cgroup, CLASS_SEQUENCES, !s);                               \
+		filled = bpf_ringbuf_query(&sequences, BPF_RB_AVAIL_DATA);           \
+		number = number_record(t->cgroup, CLASS_SEQUENCES);                  \
+		if (admit(t->cgroup, CLASS_SEQUENCES, sizeof(*s), filled))           \
+			s = bpf_ringbuf_reserve(&sequences, sizeof(*s), 0);          \
 		if (!s)                                                              \
-			return 0;                                                    \
+			return count_lost(t->cgroup, CLASS_SEQUENCES, false);        \
 		fill_sequence(&s->head, t, task, n);                                 \
+		s->head.number = number;                                             \
+		s->head.cpu = bpf_get_smp_processor_id();                            \
 		bpf_probe_read_kernel(s->calls, n * sizeof(u16), &t->calls[from]);   \
-		bpf_ringbuf_submit(s, sequences_flags());                            \
+		bpf_ringbuf_submit(s, wake(CLASS_SEQUENCES, filled));                \
 		return 0;                                                            \
 	}
 DEFINE_SEND(16)
@@ -122,7 +121,7 @@ static __always_inline void append(struct thread *t, struct task_struct *task, u
 	n = t->n;
 	if (n >= CHUNK_MAX) { // full, and somebody else is still sending it
 		if (!flush(t, task, true)) {
-			count(t->cgroup, CLASS_SEQUENCES, true);
+			count_lost(t->cgroup, CLASS_SEQUENCES, true);
 			__sync_fetch_and_add(&t->chunk, 1);
 			return;
 		}

@@ -32,6 +32,10 @@ func runChild(what string) int {
 		for range n {
 			_, _ = unix.Open("/nonexistent", unix.O_RDONLY, 0)
 		}
+	case "flood":
+		childFlood(arg)
+	case "rare":
+		err = childRare(arg)
 	case "sleep":
 		for range 100 {
 			_, _ = unix.Getppid(), unix.Getuid()

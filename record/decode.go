@@ -36,6 +36,15 @@ const (
 	sequenceHead = int(unsafe.Sizeof(bpf.MayflySequence{}))
 )
 
+// eventTime is the time of an event record, 0 where it is too short to have one.
+func eventTime(record []byte) uint64 {
+	const at = unsafe.Offsetof(bpf.MayflyEvent{}.Time)
+	if len(record) < eventHead {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(record[at:])
+}
+
 var errShort = errors.New("record is shorter than it says")
 
 // section is one part of an event's body. bytes is nil where the event has none.
@@ -84,10 +93,10 @@ func (s *rawSequence) decode(record []byte) error {
 	}
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&s.MayflySequence)), sequenceHead), record)
 	calls := record[sequenceHead:]
-	if int64(s.N)*2 > int64(len(calls)) {
+	if int(s.N)*2 > len(calls) {
 		return fmt.Errorf("sequence of %d calls in %d bytes: %w", s.N, len(calls), errShort)
 	}
-	s.calls = calls[:s.N*2]
+	s.calls = calls[:int(s.N)*2]
 	return nil
 }
 

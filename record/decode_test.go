@@ -35,7 +35,7 @@ func testConverter() *converter {
 
 func TestDecodeEvent(t *testing.T) {
 	head := bpf.MayflyEvent{Time: 100, Cgroup: 7, Start: 60, Ret: -2, Flags: 0x241, Mode: 0o644, Pid: 1 << 30, Tid: 1 << 30,
-		Uid: 5, Gid: 6, Kind: uint16(bpf.Open), Call: 257, Comm: [16]int8{'s', 'h'}}
+		Uid: 5, Gid: 6, Kind: uint16(bpf.Open), Call: 257, Cpu: 3, Number: 44, Comm: [16]int8{'s', 'h'}}
 	record := addSection(headBytes(head), sectionPath, 0, "a/../b")
 	record = addSection(record, 99, 0, "of a later version")
 	record = addSection(record, sectionBase, 0, "leaf\x00top\x00")
@@ -47,7 +47,7 @@ func TestDecodeEvent(t *testing.T) {
 	testConverter().event(&raw, &got)
 	want := trace.Event{TimeNS: 1100, BootNS: 100, Kind: "open", ContainerID: strings.Repeat("ab", 32), CgroupID: 7,
 		PID: 1 << 30, TID: 1 << 30, StartNS: 60, UID: new(int64(5)), GID: new(int64(6)), Comm: "sh", Ret: new(int64(-2)),
-		Path: "/top/leaf/b", Flags: new(int64(0x241)), Mode: new(int64(0o644))}
+		Path: "/top/leaf/b", Flags: new(int64(0x241)), Mode: new(int64(0o644)), CPU: new(int64(3)), Seq: new(int64(44))}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}
@@ -120,7 +120,7 @@ func TestPaths(t *testing.T) {
 // the record held.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(headBytes(bpf.MayflySequence{N: 1 << 31}))
+	f.Add(headBytes(bpf.MayflySequence{N: 1<<16 - 1}))
 	for kind := range len(kinds) {
 		record := headBytes(bpf.MayflyEvent{Kind: uint16(kind), Cgroup: 7, Pid: 1 << 30, Call: 88})
 		for s := range byte(sections) {

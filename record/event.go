@@ -44,6 +44,7 @@ func (c *converter) event(raw *rawEvent, e *trace.Event) {
 		StartNS: int64(raw.Start), PPID: int32(raw.Ppid),
 		UID: c.numbers.of(int64(raw.Uid)), GID: c.numbers.of(int64(raw.Gid)),
 		Comm: c.texts.of(cstring(raw.Comm[:])),
+		CPU:  c.numbers.of(int64(raw.Cpu)), Seq: c.numbers.of(int64(raw.Number)),
 	}
 	if int(raw.Kind) < len(kinds) {
 		e.Kind = string(kinds[raw.Kind])

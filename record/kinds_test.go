@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -166,6 +167,7 @@ func checkBalance(t testing.TB, tr *trace.Trace, id string) (lost map[string]int
 	t.Helper()
 	produced, written := map[string]int64{}, map[string]int64{}
 	lost = map[string]int64{}
+	numbers := map[string]map[int64][]int64{trace.LossEvents: {}, trace.LossSequences: {}, trace.LossSecurity: {}} // by class and CPU
 	for _, l := range rowsOf[trace.Loss](t, tr, trace.Losses) {
 		if l.ContainerID == id {
 			produced[l.Class] += l.Produced
@@ -173,13 +175,15 @@ func checkBalance(t testing.TB, tr *trace.Trace, id string) (lost map[string]int
 		}
 	}
 	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
-		if e.ContainerID == id {
-			written[trace.LossEvents]++
+		if class := trace.Kind(e.Kind).Class(); e.ContainerID == id && class != "" {
+			written[class]++
+			numbers[class][*e.CPU] = append(numbers[class][*e.CPU], *e.Seq)
 		}
 	}
 	for _, s := range rowsOf[trace.Sequence](t, tr, trace.Sequences) {
 		if s.ContainerID == id {
 			written[trace.LossSequences]++
+			numbers[trace.LossSequences][*s.CPU] = append(numbers[trace.LossSequences][*s.CPU], *s.Seq)
 		}
 	}
 	for _, class := range classes {
@@ -187,8 +191,25 @@ func checkBalance(t testing.TB, tr *trace.Trace, id string) (lost map[string]int
 			t.Errorf("%s: produced %d, written %d, lost %d: want produced = written + lost",
 				class, produced[class], written[class], lost[class])
 		}
+		if missing := missingNumbers(t, class, numbers[class]); missing > lost[class] {
+			t.Errorf("%s: %d numbers are missing, and %d records were lost", class, missing, lost[class])
+		}
 	}
 	return lost
+}
+
+// missingNumbers counts the gaps in each CPU's numbers; losses after the last
+// record of a CPU leave none.
+func missingNumbers(t testing.TB, class string, byCPU map[int64][]int64) (missing int64) {
+	t.Helper()
+	for cpu, numbers := range byCPU {
+		slices.Sort(numbers)
+		if distinct := len(slices.Compact(slices.Clone(numbers))); distinct != len(numbers) {
+			t.Errorf("%s: CPU %d gave %d numbers to %d records", class, cpu, distinct, len(numbers))
+		}
+		missing += numbers[len(numbers)-1] + 1 - int64(len(numbers))
+	}
+	return missing
 }
 
 // describe prints an event's kind and arguments in one line.

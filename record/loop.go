@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"mayfly/bpf"
 	"mayfly/trace"
 )
 
@@ -50,22 +51,30 @@ func (r *recorder) epoch(now int64) error {
 	return r.probes.NextEpoch(uint64(now))
 }
 
-// read empties both rings once. Events first: they are few, and a container's
+// read empties the rings once. Events first: they are few, and a container's
 // first one tells of it.
 func (r *recorder) read() {
-	r.bytes += r.events.drain(r.event)
-	r.bytes += r.calls.drain(r.sequence)
+	from := r.read64()
+	drainBoth(r.events, r.secure, olderEvent, r.event)
+	r.calls.drain(r.sequence)
+	r.bytes += r.read64() - from
 }
+
+// read64 is how many bytes were ever read.
+func (r *recorder) read64() uint64 { return r.events.pos + r.secure.pos + r.calls.pos }
+
+// olderEvent compares the times of two event records.
+func olderEvent(a, b []byte) bool { return eventTime(a) <= eventTime(b) }
 
 func (r *recorder) event(record []byte) {
 	if err := r.raw.decode(record); err != nil {
 		if len(record) >= eventHead {
-			r.ledger.of(r.raw.Cgroup, classEvents).bad++
+			r.ledger.of(r.raw.Cgroup, uint32(r.raw.Class)).bad++
 		}
 		r.opts.Log.Error("event", "error", err)
 		return
 	}
-	r.ledger.of(r.raw.Cgroup, classEvents).read++
+	r.ledger.of(r.raw.Cgroup, uint32(r.raw.Class)).read++
 	r.batch.events = append(r.batch.events, trace.Event{})
 	r.convert.event(&r.raw, &r.batch.events[len(r.batch.events)-1])
 	if r.batch.full() {
@@ -77,16 +86,17 @@ func (r *recorder) sequence(record []byte) {
 	s := &r.rawCalls
 	if err := s.decode(record); err != nil {
 		if len(record) >= sequenceHead {
-			r.ledger.of(s.Cgroup, classSequences).bad++
+			r.ledger.of(s.Cgroup, bpf.ClassSequences).bad++
 		}
 		r.opts.Log.Error("sequence", "error", err)
 		return
 	}
-	r.ledger.of(s.Cgroup, classSequences).read++
+	r.ledger.of(s.Cgroup, bpf.ClassSequences).read++
 	row := trace.Sequence{
 		TimeNS: r.clock.wall(int64(s.Time)), BootNS: int64(s.Time), SpanNS: max(0, int64(s.End-s.Time)),
 		CgroupID: s.Cgroup, PID: int32(s.Pid), TID: int32(s.Tid), StartNS: int64(s.Start),
 		Comm: r.convert.texts.of(cstring(s.Comm[:])), Chunk: int64(s.Chunk), Calls: r.batch.addCalls(s.calls),
+		CPU: r.convert.numbers.of(int64(s.Cpu)), Seq: r.convert.numbers.of(int64(s.Number)),
 	}
 	if c := r.convert.containers.of(s.Cgroup); c != nil {
 		row.ContainerID = c.id
@@ -104,7 +114,7 @@ func (r *recorder) everySecond(bootNS int64) error {
 		return err
 	}
 	wall := time.Now().UnixNano()
-	r.convert.containers.forget(bootNS, r.ledger.forget)
+	r.convert.containers.forget(bootNS, r.forget)
 	rotate := r.opts.Rotate.Nanoseconds()
 	if wall/rotate != r.sealed/rotate || int64(r.bytes) >= r.opts.RotateBytes {
 		r.read() // what FlushIdle flushed belongs into these files
@@ -117,6 +127,12 @@ func (r *recorder) everySecond(bootNS int64) error {
 	return nil
 }
 
+// forget drops what is kept of a container, after its last rows.
+func (r *recorder) forget(cgroup uint64) {
+	r.ledger.forget(cgroup)
+	r.throttles.forget(cgroup)
+}
+
 // account takes in the kernel's counts and containers, and the runtime's facts.
 func (r *recorder) account() error {
 	err := r.convert.containers.scan()
@@ -125,7 +141,10 @@ func (r *recorder) account() error {
 	}
 	uncounted, countErr := r.probes.Uncounted()
 	r.ledger.uncounted = uncounted
-	return errors.Join(err, countErr, r.ledger.update(r.convert.containers))
+	err = errors.Join(err, countErr, r.ledger.update(r.convert.containers))
+	rows, throttleErr := r.throttles.rows(bootNow(), r.clock, r.convert.containers)
+	r.batch.events = append(r.batch.events, rows...)
+	return errors.Join(err, throttleErr)
 }
 
 // seal ends the open files: containers that are known, losses since the last

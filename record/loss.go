@@ -10,13 +10,9 @@ import (
 	"mayfly/trace"
 )
 
-// Classes of count, as enum class of bpf/mayfly.h has them.
-const (
-	classEvents    = 0
-	classSequences = 1
-)
-
-var classes = [...]string{classEvents: trace.LossEvents, classSequences: trace.LossSequences}
+// classes names each class of record in the trace.
+var classes = [bpf.Classes]string{bpf.ClassEvents: trace.LossEvents, bpf.ClassSequences: trace.LossSequences,
+	bpf.ClassSecurity: trace.LossSecurity}
 
 // countKey is a container's class of records.
 type countKey struct {
@@ -61,13 +57,17 @@ func (l *ledger) update(containers *containers) error {
 		return nil
 	}
 	var (
-		key   bpf.MayflyCountKey
-		value bpf.MayflyCount
-		each  = l.kernel.Iterate()
+		key    bpf.MayflyCountKey
+		perCPU []bpf.MayflyCount
+		each   = l.kernel.Iterate()
 	)
-	for each.Next(&key, &value) {
+	for each.Next(&key, &perCPU) {
 		t := l.of(key.Cgroup, key.Class)
-		t.produced, t.lost = value.Produced, value.Lost
+		t.produced, t.lost = 0, 0
+		for _, count := range perCPU {
+			t.produced += count.Produced
+			t.lost += count.Lost
+		}
 		if t.id == "" {
 			if c := containers.of(key.Cgroup); c != nil {
 				t.id = c.id

@@ -18,12 +18,15 @@ type recorder struct {
 	probes  *bpf.Probes
 	events  *ring
 	calls   *ring
+	secure  *ring // security events
 	poller  *poller
 	clock   clock
 	convert converter
 	ledger  *ledger
 	facts   chan *trace.Container
 	summary Summary
+
+	throttles throttles
 
 	batch  *batch
 	free   chan *batch
@@ -63,7 +66,8 @@ func start(opts Options) (*recorder, error) {
 		return nil, err
 	}
 	r := &recorder{opts: opts, probes: probes, ledger: newLedger(probes.Counts),
-		facts: make(chan *trace.Container, 256), batch: &batch{}, seen: map[string]bool{}}
+		throttles: throttles{kernel: probes.Budgets, spells: map[countKey]spell{}},
+		facts:     make(chan *trace.Container, 256), batch: &batch{}, seen: map[string]bool{}}
 	r.convert = converter{texts: newTexts(), clock: &r.clock, containers: newContainers(probes.Containers)}
 	r.convert.processes = newProcesses(&r.clock, func(p trace.Process) { r.batch.processes = append(r.batch.processes, p) })
 	if r.clock, err = measureClock(); err == nil {
@@ -83,7 +87,10 @@ func (r *recorder) open() (err error) {
 	if r.calls, err = openRing(r.probes.Sequences); err != nil {
 		return err
 	}
-	r.poller, err = newPoller(r.events, r.calls)
+	if r.secure, err = openRing(r.probes.Security); err != nil {
+		return err
+	}
+	r.poller, err = newPoller(r.events, r.calls, r.secure)
 	return err
 }
 
@@ -91,7 +98,7 @@ func (r *recorder) close() {
 	if r.poller != nil {
 		r.poller.close()
 	}
-	for _, ring := range []*ring{r.events, r.calls} {
+	for _, ring := range []*ring{r.events, r.calls, r.secure} {
 		if ring != nil {
 			ring.close()
 		}

@@ -21,6 +21,8 @@ const (
 // and the kernel is told how far the reader is every ringStep bytes rather than
 // once per record. It is for one goroutine.
 type ring struct {
+	pos      uint64 // up to here it is read
+	told     uint64 // and up to here the kernel knows
 	fd       int
 	consumer []byte // one page, ours to write
 	producer []byte // one page, then the data twice, so that no record wraps
@@ -41,7 +43,8 @@ func openRing(m *ebpf.Map) (*ring, error) {
 		_ = unix.Munmap(consumer)
 		return nil, fmt.Errorf("ring buffer: mmap: %w", err)
 	}
-	return &ring{fd: m.FD(), consumer: consumer, producer: producer,
+	pos := atomic.LoadUint64((*uint64)(unsafe.Pointer(&consumer[0])))
+	return &ring{fd: m.FD(), consumer: consumer, producer: producer, pos: pos, told: pos,
 		data: producer[page:], mask: uint64(size - 1)}, nil
 }
 
@@ -50,31 +53,76 @@ func (r *ring) close() {
 	_ = unix.Munmap(r.producer)
 }
 
-// drain calls record for each record there is, oldest first, and returns how
-// many bytes it read. The slice is valid until record returns.
-func (r *ring) drain(record func([]byte)) (bytes uint64) {
-	at := (*uint64)(unsafe.Pointer(&r.consumer[0]))
+// peek returns the oldest record that is not yet taken, nil where there is none
+// or it is still being written. It is valid until release after take.
+func (r *ring) peek() []byte {
 	end := (*uint64)(unsafe.Pointer(&r.producer[0]))
-	pos := atomic.LoadUint64(at)
-	start, told := pos, pos
-	for pos < atomic.LoadUint64(end) {
-		offset := pos & r.mask
+	for r.pos < atomic.LoadUint64(end) {
+		offset := r.pos & r.mask
 		head := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[offset])))
 		if head&ringBusy != 0 {
-			break // reserved and not yet submitted
+			return nil
 		}
 		n := uint64(head &^ (ringBusy | ringDiscard))
 		if head&ringDiscard == 0 {
-			record(r.data[offset+ringHeader : offset+ringHeader+n])
+			return r.data[offset+ringHeader : offset+ringHeader+n]
 		}
-		pos += (n + ringHeader + 7) &^ 7
-		if pos-told >= ringStep {
-			atomic.StoreUint64(at, pos)
-			told = pos
+		r.skip(n)
+	}
+	return nil
+}
+
+// take ends the use of the record that peek returned.
+func (r *ring) take(record []byte) {
+	r.skip(uint64(len(record)))
+	if r.pos-r.told >= ringStep {
+		r.release()
+	}
+}
+
+func (r *ring) skip(n uint64) { r.pos += (n + ringHeader + 7) &^ 7 }
+
+// release tells the kernel how far the reader is.
+func (r *ring) release() {
+	if r.told != r.pos {
+		atomic.StoreUint64((*uint64)(unsafe.Pointer(&r.consumer[0])), r.pos)
+		r.told = r.pos
+	}
+}
+
+// drain calls record for each record there is, oldest first. The slice is valid
+// until record returns.
+func (r *ring) drain(record func([]byte)) {
+	for b := r.peek(); b != nil; b = r.peek() {
+		record(b)
+		r.take(b)
+	}
+	r.release()
+}
+
+// drainBoth is drain of two rings together, in the order of the records' times
+// (older says whether a is older than b): what happened before another thing is
+// handed out before it, whichever ring they are in.
+func drainBoth(x, y *ring, older func(a, b []byte) bool, record func([]byte)) {
+	for {
+		a := x.peek()
+		b := y.peek() // all that came before a is visible now
+		if a == nil && b != nil {
+			a = x.peek() // and all that came before b
+		}
+		switch {
+		case a == nil && b == nil:
+			x.release()
+			y.release()
+			return
+		case b == nil || a != nil && older(a, b):
+			record(a)
+			x.take(a)
+		default:
+			record(b)
+			y.take(b)
 		}
 	}
-	atomic.StoreUint64(at, pos)
-	return pos - start
 }
 
 // poller waits until a ring holds so much that the kernel side asks for its

@@ -31,13 +31,26 @@ const (
 	MemfdCreate Kind = "memfd_create" // path: the name given
 	Unshare     Kind = "unshare"      // flags: CLONE_NEW*
 	Setns       Kind = "setns"        // flags: CLONE_NEW* asked for, 0 for any
+	Throttle    Kind = "throttle"     // path: the class of records that a container sent too much of; arg: 1 when that begins, 0 when it ended
 )
 
 // Kinds lists every kind, in the order of the constants above.
 func Kinds() []Kind {
 	return []Kind{Exec, Exit, Fork, FileOpen, Unlink, Rename, Link, Chmod, Chown,
 		Connect, Bind, Listen, Accept, SetUID, SetGID, CapSet, Mount, Umount,
-		Ptrace, ModuleLoad, BPF, MemfdCreate, Unshare, Setns}
+		Ptrace, ModuleLoad, BPF, MemfdCreate, Unshare, Setns, Throttle}
+}
+
+// Class returns the class of loss that an event of the kind is counted in; ""
+// for Throttle, which no program makes.
+func (k Kind) Class() string {
+	switch k {
+	case FileOpen, Unlink, Rename, Link, Chmod, Chown, Accept, Fork, Exit:
+		return LossEvents
+	case Throttle:
+		return ""
+	}
+	return LossSecurity
 }
 
 // Exe origins of an exec event.
@@ -83,6 +96,9 @@ type Event struct {
 	Port      *int64   `parquet:"port,optional,dict"`
 	LocalAddr string   `parquet:"local_addr,optional,dict"`
 	LocalPort *int64   `parquet:"local_port,optional,dict"`
+
+	CPU *int64 `parquet:"cpu,optional,dict"` // where the record was made
+	Seq *int64 `parquet:"seq,optional"`      // its number among the container's records of its class (see Loss) on that CPU; a gap is a loss
 }
 
 // Sequence is one row of the sequences table: a run of system calls that one
@@ -100,6 +116,8 @@ type Sequence struct {
 	Comm        string   `parquet:"comm,optional,dict"`
 	Chunk       int64    `parquet:"chunk"`                              // 0, 1, 2 … within the thread; a jump is a loss
 	Calls       []uint16 `parquet:"calls,list" parquet-element:",dict"` // numbers of the recording machine; CompatCall is set on 32-bit calls
+	CPU         *int64   `parquet:"cpu,optional,dict"`                  // as in Event
+	Seq         *int64   `parquet:"seq,optional"`
 }
 
 // CompatCall marks a call of a sequence that was made through the 32-bit table.
@@ -160,7 +178,8 @@ type Container struct {
 
 // Classes of loss.
 const (
-	LossEvents    = "events"    // event records that found their ring full
+	LossSecurity  = "security"  // records of the kinds that are rare and tell most: all but those of LossEvents
+	LossEvents    = "events"    // records of open, unlink, rename, link, chmod, chown, accept, fork, exit
 	LossSequences = "sequences" // sequence records, and calls that found no chunk
 )
 

@@ -1,0 +1,78 @@
+package record
+
+import (
+	"encoding/binary"
+	"slices"
+	"testing"
+)
+
+// TestTurns follows the spells of one container's class as the kernel side has
+// them from one look to the next.
+func TestTurns(t *testing.T) {
+	ts := throttles{spells: map[countKey]spell{}}
+	const second = spellNS
+	for i, look := range []struct {
+		since, last, now int64
+		want             []turn
+	}{
+		{since: 10, last: 20, now: 30, want: []turn{{10, true}}},
+		{since: 10, last: 40, now: 50},
+		{since: 10, last: 40, now: 40 + second},
+		{since: 10, last: 40, now: 41 + second, want: []turn{{40, false}}},
+		{since: 10, last: 40, now: 5 * second},
+		{since: 6 * second, last: 6 * second, now: 7 * second, want: []turn{{6 * second, true}}},
+		// One spell ends, another begins, between two looks.
+		{since: 9 * second, last: 9*second + 1, now: 9*second + 2, want: []turn{{6 * second, false}, {9 * second, true}}},
+		// One begins and ends between two looks.
+		{since: 20 * second, last: 20 * second, now: 30 * second,
+			want: []turn{{9*second + 1, false}, {20 * second, true}, {20 * second, false}}},
+	} {
+		if got := ts.turns(countKey{1, 2}, look.since, look.last, look.now); !slices.Equal(got, look.want) {
+			t.Errorf("look %d: got %v, want %v", i, got, look.want)
+		}
+	}
+	ts.forget(1)
+	if len(ts.spells) != 0 {
+		t.Errorf("forgotten: got %d spells, want 0", len(ts.spells))
+	}
+}
+
+// fakeRing is a ring over ordinary memory.
+func fakeRing(size int) *ring {
+	return &ring{consumer: make([]byte, 8), producer: make([]byte, 8), data: make([]byte, 2*size), mask: uint64(size - 1)}
+}
+
+// put submits a record with the given head bits.
+func (r *ring) put(record []byte, bits uint32) {
+	end := binary.LittleEndian.Uint64(r.producer)
+	offset := end & r.mask
+	binary.LittleEndian.PutUint32(r.data[offset:], uint32(len(record))|bits)
+	copy(r.data[offset+ringHeader:], record)
+	binary.LittleEndian.PutUint64(r.producer, end+(uint64(len(record))+ringHeader+7)&^7)
+}
+
+func TestDrainBoth(t *testing.T) {
+	x, y := fakeRing(1024), fakeRing(1024)
+	for _, n := range []byte{1, 4, 5, 9} {
+		x.put([]byte{n}, 0)
+	}
+	x.put([]byte{66}, ringDiscard)
+	x.put([]byte{10}, 0)
+	for _, n := range []byte{2, 3, 6, 7, 8, 11} {
+		y.put([]byte{n}, 0)
+	}
+	y.put([]byte{12}, ringBusy)
+	var got []byte
+	drainBoth(x, y, func(a, b []byte) bool { return a[0] <= b[0] }, func(b []byte) { got = append(got, b[0]) })
+	if want := []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}; !slices.Equal(got, want) {
+		t.Errorf("got records %v, want %v", got, want)
+	}
+	for name, r := range map[string]*ring{"x": x, "y": y} {
+		if told := binary.LittleEndian.Uint64(r.consumer); told != r.pos || told == 0 {
+			t.Errorf("%s: the kernel was told %d, read up to %d", name, told, r.pos)
+		}
+	}
+	if y.pos == binary.LittleEndian.Uint64(y.producer) {
+		t.Error("y: a record that is still being written was read")
+	}
+}
