@@ -76,10 +76,13 @@ static __noinline void fill_head(struct event *e, struct thread *t, struct task_
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
 }
 
-// event_begin takes a buffer and fills the head. NULL: the event is lost, and counted.
+// event_begin takes a buffer and fills the head. NULL: the event is lost, and
+// counted, or its container is not wanted.
 static __always_inline struct scratch *event_begin(struct thread *t, struct task_struct *task,
 						   u32 kind)
 {
+	if (unwanted(t))
+		return NULL;
 	for (u32 i = 0; i < SLOTS; i++) {
 		u32 slot = i;
 		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);

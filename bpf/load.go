@@ -31,6 +31,7 @@ type Options struct {
 	SequenceBytes int           // ring of sequences; likewise
 	SecurityBytes int           // ring of security events; likewise
 	Budget        int           // bytes a second that one container may send into one ring; 0: no bound but its share
+	Selective     bool          // containers may be put into Deselected
 	Epoch         time.Duration // how often the reader calls NextEpoch
 }
 
@@ -51,6 +52,8 @@ type Probes struct {
 	Counts     *ebpf.Map // MayflyCountKey → MayflyCount of each CPU
 	Budgets    *ebpf.Map // MayflyCountKey → MayflyBudget
 	Containers *ebpf.Map // cgroup id → MayflyContainer
+	Places     *ebpf.Map // cgroup id → MayflyPlace
+	Deselected *ebpf.Map // cgroup id → anything: nothing more of the container is recorded
 
 	collection *ebpf.Collection
 	links      []io.Closer
@@ -88,6 +91,8 @@ func Load(opts Options) (*Probes, error) {
 		Counts:     collection.Maps[MayflyMapCounts],
 		Budgets:    collection.Maps[MayflyMapBudgets],
 		Containers: collection.Maps[MayflyMapContainers],
+		Places:     collection.Maps[MayflyMapPlaces],
+		Deselected: collection.Maps[MayflyMapDeselected],
 		collection: collection,
 	}, nil
 }
@@ -104,6 +109,7 @@ func setVariables(spec *ebpf.CollectionSpec, m *arch.Info, opts Options) error {
 		MayflyVarSpecial:       special(m),
 		MayflyVarRecordHost:    opts.Host,
 		MayflyVarRecordSetup:   opts.Setup,
+		MayflyVarSelective:     opts.Selective,
 		MayflyVarCgroupV1:      pidsHierarchy(),
 		MayflyVarCallExecve:    uint32(m.SyscallNames["execve"]),
 		MayflyVarCallExecveat:  uint32(m.SyscallNames["execveat"]),

@@ -39,7 +39,7 @@ func mustLoad(t *testing.T, opts Options) *Probes {
 func TestLoad(t *testing.T) {
 	for _, host := range []bool{false, true} {
 		opts := DefaultOptions()
-		opts.Host, opts.Setup = host, host
+		opts.Host, opts.Setup, opts.Selective = host, host, host
 		p := mustLoad(t, opts)
 		if err := p.Attach(); err != nil {
 			t.Errorf("host %v: %v", host, err)

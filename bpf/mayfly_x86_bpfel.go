@@ -91,6 +91,11 @@ type MayflyExeFile struct {
 	Overlay   uint32
 }
 
+type MayflyPlace struct {
+	_     structs.HostLayout
+	Above [512]int8
+}
+
 type MayflyRingSize struct {
 	_      structs.HostLayout
 	Size   uint32
@@ -138,6 +143,7 @@ type MayflySockNames struct {
 type MayflyThread struct {
 	_      structs.HostLayout
 	Leaf   uint64
+	Pids   uint64
 	Cgroup uint64
 	First  uint64
 	Record uint32
@@ -159,7 +165,9 @@ const (
 	MayflyMapBudgets         = "budgets"
 	MayflyMapContainers      = "containers"
 	MayflyMapCounts          = "counts"
+	MayflyMapDeselected      = "deselected"
 	MayflyMapEvents          = "events"
+	MayflyMapPlaces          = "places"
 	MayflyMapScratches       = "scratches"
 	MayflyMapSecurity        = "security"
 	MayflyMapSequences       = "sequences"
@@ -185,6 +193,7 @@ const (
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
 	MayflyVarRingSizes       = "ring_sizes"
+	MayflyVarSelective       = "selective"
 	MayflyVarSelfTgid        = "self_tgid"
 	MayflyVarSpecial         = "special"
 	MayflyVarUncounted       = "uncounted"
@@ -252,7 +261,9 @@ type MayflyMapSpecs struct {
 	Budgets    *ebpf.MapSpec `ebpf:"budgets"`
 	Containers *ebpf.MapSpec `ebpf:"containers"`
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
+	Deselected *ebpf.MapSpec `ebpf:"deselected"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
+	Places     *ebpf.MapSpec `ebpf:"places"`
 	Scratches  *ebpf.MapSpec `ebpf:"scratches"`
 	Security   *ebpf.MapSpec `ebpf:"security"`
 	Sequences  *ebpf.MapSpec `ebpf:"sequences"`
@@ -277,6 +288,7 @@ type MayflyVariableSpecs struct {
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
 	RingSizes       *ebpf.VariableSpec `ebpf:"ring_sizes"`
+	Selective       *ebpf.VariableSpec `ebpf:"selective"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
 	Special         *ebpf.VariableSpec `ebpf:"special"`
 	Uncounted       *ebpf.VariableSpec `ebpf:"uncounted"`
@@ -309,7 +321,9 @@ type MayflyMaps struct {
 	Budgets    *ebpf.Map `ebpf:"budgets"`
 	Containers *ebpf.Map `ebpf:"containers"`
 	Counts     *ebpf.Map `ebpf:"counts"`
+	Deselected *ebpf.Map `ebpf:"deselected"`
 	Events     *ebpf.Map `ebpf:"events"`
+	Places     *ebpf.Map `ebpf:"places"`
 	Scratches  *ebpf.Map `ebpf:"scratches"`
 	Security   *ebpf.Map `ebpf:"security"`
 	Sequences  *ebpf.Map `ebpf:"sequences"`
@@ -321,7 +335,9 @@ func (m *MayflyMaps) Close() error {
 		m.Budgets,
 		m.Containers,
 		m.Counts,
+		m.Deselected,
 		m.Events,
+		m.Places,
 		m.Scratches,
 		m.Security,
 		m.Sequences,
@@ -347,6 +363,7 @@ type MayflyVariables struct {
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
 	RingSizes       *ebpf.Variable `ebpf:"ring_sizes"`
+	Selective       *ebpf.Variable `ebpf:"selective"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
 	Special         *ebpf.Variable `ebpf:"special"`
 	Uncounted       *ebpf.Variable `ebpf:"uncounted"`

@@ -77,7 +77,7 @@ static __noinline int flush(struct thread *t, struct task_struct *task, bool own
 		return 0;
 	n = t->n;
 	sent = t->sent;
-	if (n > sent && n <= CHUNK_MAX) {
+	if (n > sent && n <= CHUNK_MAX && !unwanted(t)) {
 		u32 len = n - sent;
 
 		if (len <= 16)

@@ -7,6 +7,7 @@
 #include "regs.h"
 
 #define NAME_MAX_LEN 128
+#define ABOVE_MAX 512
 #define ANCESTORS 16
 
 // What is kept of a thread: whether it is recorded, and the run of calls that
@@ -14,6 +15,7 @@
 // sends, and nobody waits for it.
 struct thread {
 	u64 leaf;   // id of the cgroup that was classified
+	u64 pids;   // and of that in the pids controller's own hierarchy, if there is one
 	u64 cgroup; // id of the container's cgroup, of the leaf on the host
 	boot_ns first; // time of calls[sent]
 	u32 record;
@@ -58,6 +60,48 @@ struct {
 	__type(value, struct container);
 } containers SEC(".maps");
 
+// Where a container stands: the names of the cgroups above its own, innermost
+// first, each with its NUL, as far as they fit. They name its pod, and the
+// containers that it is nested in. User space takes them out once it has read them.
+struct place {
+	char above[ABOVE_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct place);
+} places SEC(".maps");
+
+static const struct place nowhere;
+
+// Containers of which user space wants nothing more.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, u32);
+} deselected SEC(".maps");
+
+// unwanted says whether the container of a task has been deselected; then the
+// task is not recorded any more. A recorded task asks once per record.
+static __always_inline bool unwanted(struct thread *t)
+{
+	if (!selective || !bpf_map_lookup_elem(&deselected, &t->cgroup))
+		return false;
+	t->record = 0;
+	return true;
+}
+
+// pids_cgroup is the task's cgroup in the pids controller's v1 hierarchy.
+static __always_inline struct cgroup *pids_cgroup(struct task_struct *task)
+{
+	return task->cgroups->subsys[pids_cgrp_id]->cgroup;
+}
+
 // cgroup_of is the task's cgroup in the default hierarchy, or on a host that
 // keeps containers in v1 hierarchies only, in that of the pids controller.
 // NULL: a task in a root cgroup, which is never a container's.
@@ -69,7 +113,7 @@ static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
 	if (cgroup->level > 0)
 		return cgroup;
 	if (cgroup_v1) {
-		struct cgroup *pids = set->subsys[pids_cgrp_id]->cgroup;
+		struct cgroup *pids = pids_cgroup(task);
 
 		if (pids->level > 0)
 			return pids;
@@ -103,40 +147,87 @@ static __always_inline bool names_container(const char *name)
 	return found && !conmon_at(name + 7) && !conmon_at(name + 5);
 }
 
-// classify finds out whether a cgroup belongs to a container: the innermost
-// ancestor that is named like one. The container's name stays in `containers`
-// until user space has read it, however short the container's life.
-static __noinline int classify(struct thread *t, struct task_struct *task, struct cgroup *cgroup)
+// keep_place notes the names above a container's cgroup, once.
+static __noinline int keep_place(u64 id, struct cgroup *cgroup)
+{
+	struct place *p;
+	u32 off = 0;
+
+	bpf_map_update_elem(&places, &id, &nowhere, BPF_NOEXIST);
+	p = bpf_map_lookup_elem(&places, &id);
+	if (!p)
+		return 0;
+	for (int i = 0; i < ANCESTORS; i++) {
+		long n;
+
+		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+		if (!cgroup || !BPF_CORE_READ(cgroup, level) || off > ABOVE_MAX - NAME_MAX_LEN)
+			return 0;
+		n = bpf_probe_read_kernel_str(p->above + off, NAME_MAX_LEN, BPF_CORE_READ(cgroup, kn, name));
+		if (n < 1 || n > NAME_MAX_LEN)
+			return 0;
+		off += n;
+	}
+	return 0;
+}
+
+// meet makes the task a member of the container of a cgroup. The container's
+// name stays in `containers` until user space has read it, however short the
+// container's life.
+static __noinline int meet(struct thread *t, struct task_struct *task, struct cgroup *cgroup,
+			   struct container *c)
+{
+	u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+	t->cgroup = id;
+	if (t->state == STATE_NEW)
+		t->state = task->start_boottime > attached ? STATE_SETUP : STATE_MEMBER;
+	t->record = t->state == STATE_MEMBER || record_setup;
+	if (unwanted(t) || bpf_map_lookup_elem(&containers, &id))
+		return 0;
+	keep_place(id, cgroup); // first: whoever finds the container finds its place
+	c->first = bpf_ktime_get_boot_ns();
+	bpf_map_update_elem(&containers, &id, c, BPF_NOEXIST);
+	return 0;
+}
+
+// find looks for the innermost ancestor that is named like a container, and
+// returns 1 where there is one.
+static __noinline int find(struct thread *t, struct task_struct *task, struct cgroup *cgroup)
 {
 	struct container c = {};
 
-	t->leaf = BPF_CORE_READ(cgroup, kn, id);
-	t->cgroup = t->leaf;
-	t->record = 0;
-	if (task->tgid == self_tgid)
-		return 0;
-	t->record = record_host;
 	for (int i = 0; i < ANCESTORS; i++) {
-		struct kernfs_node *kn = BPF_CORE_READ(cgroup, kn);
-
 		if (!BPF_CORE_READ(cgroup, level))
 			return 0;
-		bpf_probe_read_kernel_str(c.name, sizeof(c.name), BPF_CORE_READ(kn, name));
+		bpf_probe_read_kernel_str(c.name, sizeof(c.name), BPF_CORE_READ(cgroup, kn, name));
 		if (names_container(c.name)) {
-			u64 id = BPF_CORE_READ(kn, id);
-
-			t->cgroup = id;
-			if (t->state == STATE_NEW)
-				t->state = task->start_boottime > attached ? STATE_SETUP : STATE_MEMBER;
-			t->record = t->state == STATE_MEMBER || record_setup;
-			c.first = bpf_ktime_get_boot_ns();
-			bpf_map_update_elem(&containers, &id, &c, BPF_NOEXIST);
-			return 0;
+			meet(t, task, cgroup, &c);
+			return 1;
 		}
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 		if (!cgroup)
 			return 0;
 	}
+	return 0;
+}
+
+// classify finds out whether a task belongs to a container. On a host with v1
+// hierarchies a runtime may have made the container's cgroup there alone, and
+// left the task in its own service's cgroup of the default hierarchy.
+static __noinline int classify(struct thread *t, struct task_struct *task, struct cgroup *cgroup)
+{
+	t->leaf = BPF_CORE_READ(cgroup, kn, id);
+	t->cgroup = t->leaf;
+	t->record = 0;
+	if (cgroup_v1)
+		t->pids = pids_cgroup(task)->kn->id;
+	if (task->tgid == self_tgid)
+		return 0;
+	if (cgroup_v1 && find(t, task, pids_cgroup(task)))
+		return 0;
+	if (!find(t, task, cgroup))
+		t->record = record_host;
 	return 0;
 }
 
@@ -159,7 +250,7 @@ static __always_inline struct thread *any_thread_of(struct task_struct *task)
 		__sync_fetch_and_add(&uncounted, 1);
 		return NULL;
 	}
-	if (t->leaf != cgroup->kn->id) {
+	if (t->leaf != cgroup->kn->id || (cgroup_v1 && t->pids != pids_cgroup(task)->kn->id)) {
 		if (t->n > t->sent)
 			flush(t, task, true);
 		classify(t, task, cgroup);

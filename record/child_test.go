@@ -36,6 +36,8 @@ func runChild(what string) int {
 		childFlood(arg)
 	case "rare":
 		err = childRare(arg)
+	case "moved":
+		err = childMoved(arg)
 	case "sleep":
 		for range 100 {
 			_, _ = unix.Getppid(), unix.Getuid()

@@ -1,9 +1,10 @@
 package record
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
@@ -16,6 +17,7 @@ type container struct {
 	id      string
 	cgroup  uint64
 	name    string // of the cgroup
+	place   place  // of the cgroup
 	firstNS int64  // boot time of the first call seen in it
 	goneNS  int64  // boot time when its cgroup was removed; 0 while it is there
 	facts   *trace.Container
@@ -27,6 +29,7 @@ type container struct {
 // however short its life. It is for one goroutine.
 type containers struct {
 	kernel   *ebpf.Map // nil in tests
+	places   *ebpf.Map // nil in tests
 	byCgroup map[uint64]*container
 	byID     map[string]*container
 	facts    map[string]*trace.Container // of the runtime, also of containers not seen yet
@@ -39,12 +42,10 @@ const maxFacts = 1 << 14
 // forgetNS is how long a container is remembered after its cgroup was removed.
 const forgetNS = 30e9
 
-func newContainers(kernel *ebpf.Map) *containers {
-	return &containers{kernel: kernel, byCgroup: map[uint64]*container{},
+func newContainers(kernel, places *ebpf.Map) *containers {
+	return &containers{kernel: kernel, places: places, byCgroup: map[uint64]*container{},
 		byID: map[string]*container{}, facts: map[string]*trace.Container{}}
 }
-
-var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
 
 // of returns the container of a cgroup, nil when the cgroup is the host's.
 func (cs *containers) of(cgroup uint64) *container {
@@ -66,12 +67,24 @@ func (cs *containers) of(cgroup uint64) *container {
 
 func (cs *containers) meet(cgroup uint64, value *bpf.MayflyContainer) *container {
 	name := string(cstring(value.Name[:]))
-	c := &container{id: containerID.FindString(name), cgroup: cgroup, name: name,
+	c := &container{cgroup: cgroup, name: name, place: cs.placeOf(cgroup, name),
 		firstNS: int64(value.First), goneNS: int64(value.Gone)}
+	c.id = c.place.id
 	c.facts = cs.facts[c.id]
 	cs.byCgroup[cgroup] = c
 	cs.byID[c.id] = c
 	return c
+}
+
+// placeOf takes the names above a container's cgroup out of the kernel's map.
+func (cs *containers) placeOf(cgroup uint64, name string) place {
+	var value bpf.MayflyPlace
+	if cs.places == nil || cs.places.LookupAndDelete(&cgroup, &value) != nil {
+		return readPlace(name, nil, true)
+	}
+	above := unsafe.Slice((*byte)(unsafe.Pointer(&value.Above[0])), len(value.Above))
+	names, cut := splitAbove(above, len(bpf.MayflyContainer{}.Name))
+	return readPlace(name, names, cut)
 }
 
 // scan meets the containers of which no record came through, and marks those
@@ -135,12 +148,14 @@ func (cs *containers) rows(nowNS int64, clock *clock) (rows []trace.Container) {
 			continue
 		}
 		c.told = true
-		row := trace.Container{StartedNS: new(clock.wall(c.firstNS))}
+		row := trace.Container{StartedNS: new(clock.wall(c.firstNS)), Facts: trace.FactsUnknown, Runtime: c.place.runtime}
 		if c.facts != nil {
 			row = *c.facts
 		}
 		row.TimeNS = nowNS
 		row.ContainerID, row.CgroupID, row.CgroupName = c.id, c.cgroup, c.name
+		row.CgroupPath, row.NestedIn = c.place.path, c.place.nestedIn
+		row.PodUID = cmp.Or(row.PodUID, c.place.podUID)
 		if row.FinishedNS == nil && c.goneNS != 0 {
 			row.FinishedNS = new(clock.wall(c.goneNS))
 		}

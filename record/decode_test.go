@@ -27,7 +27,7 @@ func addSection(record []byte, kind, flags byte, body string) []byte {
 }
 
 func testConverter() *converter {
-	c := &converter{texts: newTexts(), clock: &clock{offset: 1000}, containers: newContainers(nil)}
+	c := &converter{texts: newTexts(), clock: &clock{offset: 1000}, containers: newContainers(nil, nil)}
 	c.containers.byCgroup[7] = &container{id: strings.Repeat("ab", 32), cgroup: 7, firstNS: 50}
 	c.processes = newProcesses(c.clock, func(trace.Process) {})
 	return c

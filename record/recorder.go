@@ -68,7 +68,7 @@ func start(opts Options) (*recorder, error) {
 	r := &recorder{opts: opts, probes: probes, ledger: newLedger(probes.Counts),
 		throttles: throttles{kernel: probes.Budgets, spells: map[countKey]spell{}},
 		facts:     make(chan *trace.Container, 256), batch: &batch{}, seen: map[string]bool{}}
-	r.convert = converter{texts: newTexts(), clock: &r.clock, containers: newContainers(probes.Containers)}
+	r.convert = converter{texts: newTexts(), clock: &r.clock, containers: newContainers(probes.Containers, probes.Places)}
 	r.convert.processes = newProcesses(&r.clock, func(p trace.Process) { r.batch.processes = append(r.batch.processes, p) })
 	if r.clock, err = measureClock(); err == nil {
 		err = r.open()

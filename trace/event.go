@@ -174,7 +174,28 @@ type Container struct {
 	Ports        []string `parquet:"ports,list" parquet-element:",dict"` // exposed: 80/tcp
 	StartedNS    *int64   `parquet:"started_ns,optional"`                // since 1970-01-01 UTC
 	FinishedNS   *int64   `parquet:"finished_ns,optional"`               // null while it runs
+
+	Facts        string   `parquet:"facts,optional,dict"` // FactsFull, FactsPartial, FactsUnknown
+	CgroupPath   string   `parquet:"cgroup_path,optional,dict"`
+	NestedIn     []string `parquet:"nested_in,list" parquet-element:",dict"` // ids of the containers around it, innermost first
+	PodUID       string   `parquet:"pod_uid,optional,dict"`
+	Sandbox      string   `parquet:"sandbox,optional,dict"` // container id of the pod's sandbox
+	Owner        string   `parquet:"owner,optional,dict"`   // what made the pod: Deployment/web
+	ReadonlyRoot *bool    `parquet:"readonly_root,optional"`
+	NoNewPrivs   *bool    `parquet:"no_new_privs,optional"`
+	SELinux      string   `parquet:"selinux,optional,dict"` // label of its processes
+	IPCMode      string   `parquet:"ipc_mode,optional,dict"`
+	UTSMode      string   `parquet:"uts_mode,optional,dict"`
+	UserNSMode   string   `parquet:"userns_mode,optional,dict"`
+	RestartCount *int64   `parquet:"restart_count,optional"`
 }
+
+// How much the facts of a container are worth.
+const (
+	FactsFull    = "full"    // its runtime described it
+	FactsPartial = "partial" // its runtime named it, and had forgotten it before it could be asked for more
+	FactsUnknown = "unknown" // no runtime knew it: what there is came from its cgroup
+)
 
 // Classes of loss.
 const (

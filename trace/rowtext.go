@@ -34,10 +34,11 @@ func processTexts(p *Process, f func(*string)) {
 
 func containerTexts(c *Container, f func(*string)) {
 	for _, s := range [...]*string{&c.ContainerID, &c.CgroupName, &c.Runtime, &c.Name, &c.Image, &c.ImageID,
-		&c.ImageDigest, &c.Pod, &c.PodNamespace, &c.User, &c.Seccomp, &c.AppArmor, &c.NetworkMode, &c.PIDMode} {
+		&c.ImageDigest, &c.Pod, &c.PodNamespace, &c.User, &c.Seccomp, &c.AppArmor, &c.NetworkMode, &c.PIDMode,
+		&c.Facts, &c.CgroupPath, &c.PodUID, &c.Sandbox, &c.Owner, &c.SELinux, &c.IPCMode, &c.UTSMode, &c.UserNSMode} {
 		f(s)
 	}
-	for _, l := range [...]*[]string{&c.Labels, &c.CapAdd, &c.CapDrop, &c.Mounts, &c.Entrypoint, &c.Cmd, &c.Ports} {
+	for _, l := range [...]*[]string{&c.Labels, &c.CapAdd, &c.CapDrop, &c.Mounts, &c.Entrypoint, &c.Cmd, &c.Ports, &c.NestedIn} {
 		listTexts(l, f)
 	}
 }
