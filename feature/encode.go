@@ -88,6 +88,9 @@ type reading struct {
 	surprise float64
 	short    deviations
 	longDevs deviations
+	joint    [numJoint]float64
+	pair     pairCounts
+	roots    roots
 }
 
 // deviation and excess on the long scale. As long as the sums are lower bounds,
@@ -123,7 +126,7 @@ func (e *Encoder) read(w *Window) *reading {
 	m := measure{space: e.space, model: r.model}
 	if e.training {
 		if p, ok := r.model.learned.part(key, w.StartNS, e.space.folds); ok {
-			m.part = &p
+			m.part, m.at = &p, place{p.container, w.StartNS}
 		}
 	}
 	r.long = e.tails.push(key, w, int64(e.space.LongWindows))
@@ -131,6 +134,7 @@ func (e *Encoder) read(w *Window) *reading {
 	r.novel, r.surprise = m.novelty(w)
 	r.long.addNovelty(r.novel)
 	r.deviate(&m)
+	r.measureJoint(&m)
 	return r
 }
 

@@ -11,7 +11,7 @@ import (
 // Feature is one column that an Encoder makes.
 type Feature struct {
 	Name   string // of the column
-	Family string // volume, calls, deviation, novelty, sequence, process, file, network, privilege
+	Family string // volume, calls, deviation, joint, novelty, sequence, process, file, network, privilege
 	Unit   string
 	Reason string  // why an attack moves it
 	Gone   Missing // the bits of Window.Missing that make it NaN
@@ -53,6 +53,7 @@ func makeFeatures() []Feature {
 	var all []Feature
 	all = append(all, volumeFeatures()...)
 	all = append(all, deviationFeatures()...)
+	all = append(all, jointFeatures()...)
 	all = append(all, familyFeatures()...)
 	all = append(all, noveltyFeatures()...)
 	return append(all, counterFeatures()...)
@@ -100,6 +101,17 @@ func deviationFeatures() (all []Feature) {
 		Gone:   MissingCalls, read: func(r *reading) float64 { return math.Log1p(r.short.sum) }},
 		func(r *reading) float64 { return math.Log1p(r.longDevs.sum) })...)
 	return all
+}
+
+func jointFeatures() []Feature {
+	joint := func(scale int, name, reason string) Feature {
+		return Feature{Name: name, Family: "joint", Unit: "ln(1 + T²/n)", Reason: reason, Gone: MissingCalls,
+			read: func(r *reading) float64 { return r.joint[scale] }}
+	}
+	return []Feature{
+		joint(jointWindow, "joint", "calls do not go together as they did: an exploit within the usual range of each call breaks the proportions of a service's own work"),
+		joint(jointPair, "joint_pair", "the same over the window and the one before it: what happens across their border is whole there"),
+	}
 }
 
 func familyFeatures() (all []Feature) {

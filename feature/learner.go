@@ -96,6 +96,8 @@ type learner struct {
 	profile *profile.Builder
 	items   []profile.Item // of the window at hand, beside counts
 	counts  []uint32
+	pair    pairCounts
+	roots   roots
 }
 
 // learning is one workload in the making.
@@ -108,6 +110,7 @@ type learning struct {
 	families   [numFamilies][2]histogram
 	trigrams   map[uint32]*trigramLearning
 	items      map[string]*sole
+	joint      jointLearning
 	overflow   uint64                // trigrams that found their set full
 	novel      [numNovelKinds]uint64 // windows with an item that no window before had, by kind
 }
@@ -157,6 +160,10 @@ func (l *learner) add(w *Window) error {
 	m.windows++
 	m.missing &= w.Missing
 	m.addCalls(w, long, place)
+	if w.Missing&MissingCalls == 0 {
+		long.pair(w, &l.pair)
+		m.joint.add(w, &l.pair, place, &l.roots)
+	}
 	for c := range w.Counters {
 		m.counters[c][0].add(uint64(w.Counters[c]))
 		m.counters[c][1].add(long.counter(Counter(c)))
@@ -259,6 +266,7 @@ func merge(all []*learning) *learning {
 		out.windows += m.windows
 		out.missing &= m.missing
 		out.overflow += m.overflow
+		out.joint.merge(&m.joint)
 		for kind, n := range m.novel {
 			out.novel[kind] += n
 		}
@@ -296,7 +304,7 @@ func merge(all []*learning) *learning {
 
 // finish turns sums into ranges.
 func (m *learning) finish(name string) *model {
-	out := &model{Name: name, Windows: m.windows, Missing: m.missing, TrigramOverflow: m.overflow, NovelWindows: m.novel[:], learned: m}
+	out := &model{Name: name, Windows: m.windows, Missing: m.missing, TrigramOverflow: m.overflow, NovelWindows: m.novel[:], Joint: m.joint.model(-1), learned: m}
 	for _, c := range slices.Sorted(maps.Keys(m.calls)) {
 		s := m.calls[c]
 		out.Calls = append(out.Calls, callModel{Call: c, Windows: s.scales[0].n,

@@ -48,6 +48,7 @@ type measure struct {
 	space *Space
 	model *model
 	part  *part
+	at    place // of the window, where there is a part
 }
 
 // callModel returns what is usual of a call, nil when it was never seen.

@@ -45,6 +45,7 @@ type model struct {
 	TrigramCounts   []uint32    `json:"trigram_counts"`
 	TrigramOverflow uint64      `json:"trigram_overflow"` // trigrams that found the set full
 	NovelWindows    []uint64    `json:"novel_windows"`    // windows with an item that no window before had; by novelKinds
+	Joint           *jointModel `json:"joint"`            // how calls go together
 
 	workload *profile.Workload    // nil for the global one
 	callAt   [maxKnownCall]uint16 // place in Calls, from 1; 0 where it is not

@@ -133,6 +133,8 @@ func (m *model) check() error {
 		return fmt.Errorf("%d trigrams beside %d counts", len(m.Trigrams), len(m.TrigramCounts))
 	case len(m.NovelWindows) != numNovelKinds || slices.Max(m.NovelWindows) > m.Windows:
 		return fmt.Errorf("windows with new items: got %d", m.NovelWindows)
+	case m.Joint == nil:
+		return errors.New("no joint model")
 	case m.Missing&^missingAll != 0:
 		return fmt.Errorf("missing: got %#x", m.Missing)
 	}
@@ -151,6 +153,9 @@ func (m *model) check() error {
 		if err := cmp.Or(r[0].check(), r[1].check()); err != nil {
 			return fmt.Errorf("range %d: %w", i, err)
 		}
+	}
+	if err := m.Joint.check(); err != nil {
+		return err
 	}
 	for i, t := range m.Trigrams {
 		if i > 0 && m.Trigrams[i-1] >= t || t >= 1<<(3*callBits) || m.TrigramCounts[i] == 0 {
