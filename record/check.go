@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"mayfly/record/privilege"
 )
 
 // ErrCannotRecord is matched by errors that say that this machine, or this
@@ -17,37 +19,73 @@ func cannot(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrCannotRecord, fmt.Sprintf(format, args...))
 }
 
-// capabilities that recording needs, with the bit of each.
-var needed = []struct {
-	bit  uint
-	name string
-	why  string
-}{
-	{unix.CAP_BPF, "CAP_BPF", "to load programs"},
-	{unix.CAP_PERFMON, "CAP_PERFMON", "to read kernel memory from them"},
-}
-
-// Check says whether this process can record here; the error names the first
-// thing that is missing.
+// Check says whether this process can record here; the error names all that is
+// missing and what to do about it, on one line.
 func Check() error {
-	if os.Geteuid() != 0 {
-		return cannot("recording needs root; run it as root, for example with sudo")
-	}
-	var header = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData
-	if err := unix.Capget(&header, &sets[0]); err != nil {
+	state, err := privilege.Current()
+	if err != nil {
 		return fmt.Errorf("capabilities: %w", err)
 	}
-	has := func(bit uint) bool { return sets[bit/32].Effective&(1<<(bit%32)) != 0 }
-	for _, c := range needed {
-		if !has(c.bit) && !has(unix.CAP_SYS_ADMIN) {
-			return cannot("%s is missing, which is needed %s; in a container, add it or run privileged", c.name, c.why)
-		}
+	if lacks := missing(state.Effective, kernelRelease(), memlock()); len(lacks) > 0 {
+		return cannot("%s; run it as root, or give it %s (systemd: AmbientCapabilities=, Docker: --cap-add)",
+			strings.Join(lacks, ", "), needs(kernelRelease(), memlock()))
+	}
+	if ids, err := os.ReadFile("/proc/self/uid_map"); err == nil && strings.Join(strings.Fields(string(ids)), " ") != "0 0 4294967295" {
+		return cannot("this is a user namespace, in which no capability counts for BPF; run it in the host's")
 	}
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return cannot("the kernel has no type information (/sys/kernel/btf/vmlinux); use a kernel built with CONFIG_DEBUG_INFO_BTF=y")
 	}
 	return nil
+}
+
+// needs are the capabilities to load and attach, on a kernel, by a process whose
+// locked memory is limited to so many bytes.
+func needs(release string, memlock uint64) privilege.Set {
+	set := privilege.Of(unix.CAP_BPF, unix.CAP_PERFMON)
+	if older(release, 5, 8) {
+		set = privilege.Of(unix.CAP_SYS_ADMIN)
+	}
+	// Before 5.11 maps are locked memory of the process.
+	if older(release, 5, 11) && memlock < 1<<28 {
+		set |= privilege.Of(unix.CAP_SYS_RESOURCE)
+	}
+	return set
+}
+
+var reasons = map[int]string{
+	unix.CAP_BPF: "to load programs", unix.CAP_PERFMON: "to read kernel memory from them",
+	unix.CAP_SYS_ADMIN: "to load programs, on a kernel before 5.8", unix.CAP_SYS_RESOURCE: "to lock memory for maps, on a kernel before 5.11",
+}
+
+// missing names what a process with these capabilities lacks, and for what.
+func missing(have privilege.Set, release string, memlock uint64) (lacks []string) {
+	need := needs(release, memlock)
+	for bit := range 64 {
+		admin := (bit == unix.CAP_BPF || bit == unix.CAP_PERFMON) && have.Has(unix.CAP_SYS_ADMIN)
+		if need.Has(bit) && !have.Has(bit) && !admin {
+			lacks = append(lacks, fmt.Sprintf("%s is missing (%s)", privilege.Of(bit), reasons[bit]))
+		}
+	}
+	return lacks
+}
+
+// older says whether a kernel release, as 6.1.0-9-amd64, is before a version. One
+// that cannot be read is not.
+func older(release string, major, minor int) bool {
+	var a, b int
+	if n, _ := fmt.Sscanf(release, "%d.%d", &a, &b); n < 2 {
+		return false
+	}
+	return a < major || a == major && b < minor
+}
+
+func memlock() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
+		return 0
+	}
+	return limit.Max
 }
 
 // kernelRelease is the running kernel's, as uname -r prints it.

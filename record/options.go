@@ -8,21 +8,25 @@ import (
 	"time"
 
 	"mayfly/bpf"
+	"mayfly/record/redact"
 )
 
 // Options say what is recorded and where it goes.
 type Options struct {
-	Dir         string        // trace directory; made where it is missing
-	Host        string        // name in the trace; "" is the machine's own
-	All         bool          // the host's tasks too, not only containers'
-	Rotate      time.Duration // files are sealed at multiples of this on the wall clock
-	RotateBytes int64         // and when this much was read from the kernel since the last seal
-	DockerHost  string        // "" is Docker's default socket
-	NoRuntime   bool          // ask no container runtime
-	Recorder    string        // name and version for the trace's metadata
-	BPF         bpf.Options   // rings; its Host is set from All
-	Log         *slog.Logger  // nil: discard
-	Ready       func()        // called once recording has begun; may be nil
+	Dir         string           // trace directory; made where it is missing
+	Host        string           // name in the trace; "" is the machine's own
+	All         bool             // the host's tasks too, not only containers'
+	Rotate      time.Duration    // files are sealed at multiples of this on the wall clock
+	RotateBytes int64            // and when this much was read from the kernel since the last seal
+	DockerHost  string           // "" is Docker's default socket
+	NoRuntime   bool             // ask no container runtime
+	Recorder    string           // name and version for the trace's metadata
+	Redact      *redact.Redactor // takes secrets out of command lines; nil leaves them in
+	BPF         bpf.Options      // rings; its Host is set from All
+	Confine     bool             // give up privileges of the whole process once recording has begun
+	WriteDirs   []string         // other directories that the process goes on to write into
+	Log         *slog.Logger     // nil: discard
+	Ready       func()           // called once recording has begun; may be nil
 }
 
 // DefaultOptions records containers, and seals files each minute and each 256 MiB.
@@ -63,5 +67,6 @@ type Summary struct {
 	Containers int64
 	Lost       map[string]int64 // records by class (trace.LossEvents …); no entry for 0
 	Produced   map[string]int64 // records by class
+	Redacted   uint64           // words of command lines in which a secret was replaced
 	Duration   time.Duration
 }

@@ -1,13 +1,6 @@
 package record
 
-import (
-	"bytes"
-	"os"
-	"strconv"
-	"strings"
-
-	"mayfly/trace"
-)
+import "mayfly/trace"
 
 // processKey is a process on this boot: a pid alone is used again.
 type processKey struct {
@@ -28,6 +21,7 @@ const maxProcesses = 1 << 16
 type processes struct {
 	byKey  map[processKey]*process
 	starts map[int32]int64 // of the latest process of each pid
+	before earlier
 	clock  *clock
 	ended  func(trace.Process)
 }
@@ -49,7 +43,7 @@ func (ps *processes) of(e *trace.Event) *process {
 		CgroupID: e.CgroupID, PID: e.PID, StartNS: e.StartNS, PPID: e.PPID,
 		ParentStartNS: ps.starts[e.PPID], UID: e.UID, GID: e.GID, Comm: e.Comm,
 	}}
-	readProc(p)
+	ps.before.of(&p.row)
 	ps.add(key, p)
 	return p
 }
@@ -123,29 +117,4 @@ func (ps *processes) running() {
 	}
 	clear(ps.byKey)
 	clear(ps.starts)
-}
-
-// nsPerTick is what /proc counts time in: USER_HZ is 100 on every machine that Linux still runs on.
-const nsPerTick = 1e9 / 100
-
-// readProc fills in what /proc knows of a process, if its pid still means it.
-func readProc(p *process) {
-	dir := "/proc/" + strconv.Itoa(int(p.row.PID)) + "/"
-	stat, err := os.ReadFile(dir + "stat")
-	if err != nil {
-		return
-	}
-	_, after, ok := strings.Cut(string(stat[max(0, bytes.LastIndexByte(stat, ')')):]), " ")
-	fields := strings.Fields(after)
-	if !ok || len(fields) < 20 {
-		return
-	}
-	if ticks, err := strconv.ParseInt(fields[19], 10, 64); err != nil || ticks != p.row.StartNS/nsPerTick {
-		return
-	}
-	p.row.Exe, _ = os.Readlink(dir + "exe")
-	p.row.Cwd, _ = os.Readlink(dir + "cwd")
-	if argv, err := os.ReadFile(dir + "cmdline"); err == nil && len(argv) > 0 {
-		p.row.Argv = strings.Split(strings.TrimSuffix(string(argv), "\x00"), "\x00")
-	}
 }

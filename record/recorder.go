@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"mayfly/bpf"
@@ -33,8 +34,9 @@ type recorder struct {
 	queue  chan *batch
 	failed chan error // the writer's first error
 
-	sealed    int64  // wall time up to which losses are told
-	bytes     uint64 // read since the last seal
+	redacted  atomic.Uint64 // words
+	sealed    int64         // wall time up to which losses are told
+	bytes     uint64        // read since the last seal
 	raw       rawEvent
 	rawCalls  rawSequence
 	seen      map[string]bool // container ids, for the summary
@@ -129,6 +131,10 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 	r.sealed = began.UnixNano()
 	err = r.probes.Attach()
 	if err == nil {
+		r.convert.processes.before = lookAround(r.opts.All)
+		err = r.confine()
+	}
+	if err == nil {
 		if r.opts.Ready != nil {
 			r.opts.Ready()
 		}
@@ -145,6 +151,7 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 	if err != nil {
 		err = errors.Join(err, writer.Close()) // keep what can be kept
 	}
+	r.summary.Redacted = r.redacted.Load()
 	r.summary.Duration = time.Since(began)
 	return r.summary, err
 }
@@ -161,6 +168,7 @@ func (r *recorder) startWriter(w *trace.Writer) (done chan struct{}) {
 	go func() {
 		defer close(done)
 		for b := range r.queue {
+			r.redacted.Add(b.hideSecrets(r.opts.Redact))
 			if err := b.write(w); err != nil {
 				select {
 				case r.failed <- fmt.Errorf("write trace: %w", err):
