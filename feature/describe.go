@@ -58,7 +58,7 @@ func (s *Space) Describe(w *Window, limit int) *Description {
 		}
 	}
 	for i, t := range w.Trigrams {
-		if m.trigram(t) == 0 {
+		if _, seen := m.trigram(t); seen == 0 {
 			a, b, c := TrigramCalls(t)
 			d.Trigrams = append(d.Trigrams, NewTrigram{[3]string{callName(a), callName(b), callName(c)}, w.TrigramCounts[i]})
 		}

@@ -85,7 +85,13 @@ type reading struct {
 	long     *tail
 	families [numFamilies]uint64
 	novel    [numNovel]uint64
+	steps    []step
 	surprise float64
+	median   float64    // of the surprise
+	excess   float64    // median of the surprise above the usual
+	nearest  [3]float64 // by order, by calls, by calls of the long scale
+	values   []weighed  // scratch
+	products []float64  // scratch
 	short    deviations
 	longDevs deviations
 	joint    [numJoint]float64
@@ -131,7 +137,9 @@ func (e *Encoder) read(w *Window) *reading {
 	}
 	r.long = e.tails.push(key, w, int64(e.space.LongWindows))
 	r.families = familyCounts(w)
-	r.novel, r.surprise = m.novelty(w)
+	r.steps = m.steps(w, r.steps)
+	r.novel = m.novelty(w, r.steps)
+	r.sequence(&m)
 	r.long.addNovelty(r.novel)
 	r.deviate(&m)
 	r.measureJoint(&m)

@@ -11,7 +11,7 @@ import (
 // Feature is one column that an Encoder makes.
 type Feature struct {
 	Name   string // of the column
-	Family string // volume, calls, deviation, joint, novelty, sequence, process, file, network, privilege
+	Family string // volume, calls, deviation, joint, novelty, sequence, nearest, process, file, network, privilege
 	Unit   string
 	Reason string  // why an attack moves it
 	Gone   Missing // the bits of Window.Missing that make it NaN
@@ -56,6 +56,7 @@ func makeFeatures() []Feature {
 	all = append(all, jointFeatures()...)
 	all = append(all, familyFeatures()...)
 	all = append(all, noveltyFeatures()...)
+	all = append(all, sequenceFeatures()...)
 	return append(all, counterFeatures()...)
 }
 
@@ -138,9 +139,6 @@ func noveltyFeatures() (all []Feature) {
 	all = append(all, Feature{Name: "new_trigrams_share", Family: "novelty", Unit: "[0,1] of trigrams",
 		Reason: "how much of the window runs along paths never seen", Gone: MissingCalls | MissingOrder,
 		read: func(r *reading) float64 { return share(r.novel[newTrigramCount], sum(r.w.TrigramCounts)) }})
-	all = append(all, Feature{Name: "surprise", Family: "sequence", Unit: "bits per call",
-		Reason: "a rare order of calls, each of them known: the next call is not the one that training says",
-		Gone:   MissingCalls | MissingOrder, read: func(r *reading) float64 { return r.surprise }})
 	for i, k := range novelKinds {
 		count(newItems+novel(i), "new_"+strings.ReplaceAll(k.kind, "-", "_"), k.reason, MissingEvents)
 	}

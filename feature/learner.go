@@ -111,6 +111,8 @@ type learning struct {
 	trigrams   map[uint32]*trigramLearning
 	items      map[string]*sole
 	joint      jointLearning
+	samples    [3]sampler            // by order, by calls, by calls of the long scale
+	kept       [3][]*sampled         // what is left of them when the learning is finished
 	overflow   uint64                // trigrams that found their set full
 	novel      [numNovelKinds]uint64 // windows with an item that no window before had, by kind
 }
@@ -122,7 +124,8 @@ type callLearning struct {
 
 type trigramLearning struct {
 	sole
-	count uint64
+	count   uint64
+	windows uint64
 }
 
 func newLearner(opts LearnOptions) *learner {
@@ -139,11 +142,16 @@ func (l *learner) model(workload string) *learning {
 		m = l.models[workload]
 	}
 	if m == nil {
-		m = &learning{containers: map[containerKey]*container{}, calls: map[trace.Call]*callLearning{},
-			trigrams: map[uint32]*trigramLearning{}, items: map[string]*sole{}, missing: missingAll}
+		m = newLearning()
 		l.models[cleanName(workload)] = m
 	}
 	return m
+}
+
+func newLearning() *learning {
+	return &learning{containers: map[containerKey]*container{}, calls: map[trace.Call]*callLearning{},
+		trigrams: map[uint32]*trigramLearning{}, items: map[string]*sole{}, missing: missingAll,
+		samples: [3]sampler{{}, {}, {}}}
 }
 
 func (l *learner) add(w *Window) error {
@@ -164,6 +172,7 @@ func (l *learner) add(w *Window) error {
 		long.pair(w, &l.pair)
 		m.joint.add(w, &l.pair, place, &l.roots)
 	}
+	m.sample(w, long, place)
 	for c := range w.Counters {
 		m.counters[c][0].add(uint64(w.Counters[c]))
 		m.counters[c][1].add(long.counter(Counter(c)))
@@ -207,6 +216,7 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 		}
 		s.see(at)
 		s.count += uint64(w.TrigramCounts[i])
+		s.windows++
 	}
 	l.items = l.items[:0]
 	var isNew [numNovelKinds]bool
@@ -260,8 +270,7 @@ func merge(all []*learning) *learning {
 	if len(all) == 1 {
 		return all[0]
 	}
-	out := &learning{containers: map[containerKey]*container{}, calls: map[trace.Call]*callLearning{},
-		trigrams: map[uint32]*trigramLearning{}, items: map[string]*sole{}, missing: missingAll}
+	out := newLearning()
 	for _, m := range all {
 		out.windows += m.windows
 		out.missing &= m.missing
@@ -297,6 +306,10 @@ func merge(all []*learning) *learning {
 				out.trigrams[t] = to
 			}
 			to.count += s.count
+			to.windows += s.windows
+		}
+		for i := range out.samples {
+			out.samples[i].merge(m.samples[i])
 		}
 	}
 	return out
@@ -319,6 +332,8 @@ func (m *learning) finish(name string) *model {
 	for _, t := range slices.Sorted(maps.Keys(m.trigrams)) {
 		out.Trigrams = append(out.Trigrams, t)
 		out.TrigramCounts = append(out.TrigramCounts, uint32(min(m.trigrams[t].count, math.MaxUint32)))
+		out.TrigramWindows = append(out.TrigramWindows, uint32(min(m.trigrams[t].windows, math.MaxUint32)))
 	}
+	out.remember(m.samples)
 	return out
 }

@@ -64,12 +64,14 @@ func (m *measure) ownCall(c trace.Call) bool {
 	return m.part != nil && m.part.only(&m.model.learned.calls[c].sole)
 }
 
-func (m *measure) trigram(t uint32) uint64 {
-	n := m.model.trigram(t)
+// trigram returns how often a trigram was seen, and its place in model.Trigrams
+// where that is not 0.
+func (m *measure) trigram(t uint32) (at int, n uint64) {
+	at, n = m.model.trigram(t)
 	if n > 0 && m.part != nil && m.part.only(&m.model.learned.trigrams[t].sole) {
-		return 0
+		return 0, 0
 	}
-	return n
+	return at, n
 }
 
 func (m *measure) seenItem(item profile.Item, text string) bool {
@@ -83,28 +85,19 @@ func (m *measure) seenItem(item profile.Item, text string) bool {
 	return s == nil || !m.part.only(s)
 }
 
-// novelty counts what is new, and the mean surprise of the window's transitions
-// in bits: -log2 P(c | a, b), with P learned from trigrams and smoothed.
-func (m *measure) novelty(w *Window) (n [numNovel]uint64, surprise float64) {
+// novelty counts what is new; steps are those of the window.
+func (m *measure) novelty(w *Window, steps []step) (n [numNovel]uint64) {
 	for i, c := range w.Calls {
 		if m.callModel(c) == nil {
 			n[newCalls]++
 			n[newCallCount] += uint64(w.CallCounts[i])
 		}
 	}
-	total := 0.0
-	for i, t := range w.Trigrams {
-		count := float64(w.TrigramCounts[i])
-		seen := m.trigram(t)
-		if seen == 0 {
+	for i := range steps {
+		if steps[i].at < 0 {
 			n[newTrigrams]++
-			n[newTrigramCount] += uint64(w.TrigramCounts[i])
+			n[newTrigramCount] += uint64(steps[i].count)
 		}
-		surprise += count * m.bits(t, seen)
-		total += count
-	}
-	if total > 0 {
-		surprise /= total
 	}
 	for _, text := range w.Items {
 		item, err := profile.ParseItem(text)
@@ -115,20 +108,7 @@ func (m *measure) novelty(w *Window) (n [numNovel]uint64, surprise float64) {
 			n[at]++
 		}
 	}
-	return n, surprise
-}
-
-// bits is the surprise of one transition that training saw seen times.
-func (m *measure) bits(t uint32, seen uint64) float64 {
-	const (
-		smooth  = 0.5 // added to what was seen
-		unknown = 10  // bits of a call after two calls that never came together
-	)
-	pairs := float64(m.model.pairs[t>>callBits])
-	if pairs == 0 {
-		return unknown
-	}
-	return math.Log2((pairs + 1 + smooth) / (float64(seen) + smooth))
+	return n
 }
 
 // noveltyBits is how surprising it is, in bits, that items of a kind are new in

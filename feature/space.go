@@ -43,14 +43,21 @@ type model struct {
 	Families        [][2]Range  `json:"families"` // numFamilies; window, long
 	Trigrams        []uint32    `json:"trigrams"` // ascending
 	TrigramCounts   []uint32    `json:"trigram_counts"`
+	TrigramWindows  []uint32    `json:"trigram_windows"`  // in how many windows
 	TrigramOverflow uint64      `json:"trigram_overflow"` // trigrams that found the set full
 	NovelWindows    []uint64    `json:"novel_windows"`    // windows with an item that no window before had; by novelKinds
 	Joint           *jointModel `json:"joint"`            // how calls go together
 
+	Neighbours neighbours `json:"neighbours"`
+
 	workload *profile.Workload    // nil for the global one
 	callAt   [maxKnownCall]uint16 // place in Calls, from 1; 0 where it is not
-	pairs    map[uint32]uint64    // how often the first two calls of trigrams came
-	learned  *learning            // nil in a decoded space
+	pairs    map[uint32]pairModel // by the first two calls of trigrams
+	rarity   []float64            // beside Trigrams, as are bits and excess; see step
+	bits     []float64
+	excess   []float64
+	near     *neighbourIndex
+	learned  *learning // nil in a decoded space
 }
 
 // callModel is what is usual of one system call, over all windows.
@@ -70,10 +77,7 @@ func (s *Space) index() {
 				m.callAt[c.Call] = uint16(i + 1)
 			}
 		}
-		m.pairs = map[uint32]uint64{}
-		for i, t := range m.Trigrams {
-			m.pairs[t>>callBits] += uint64(m.TrigramCounts[i])
-		}
+		m.indexSequences()
 	}
 	for _, m := range s.models {
 		m.workload = s.Profile.Workload(m.Name)
@@ -117,12 +121,13 @@ func (m *model) call(c trace.Call) *callModel {
 	return nil
 }
 
-// trigram returns how often a trigram was seen in training.
-func (m *model) trigram(t uint32) uint64 {
-	if i, ok := slices.BinarySearch(m.Trigrams, t); ok {
-		return uint64(m.TrigramCounts[i])
+// trigram returns how often a trigram was seen in training, and its place in
+// Trigrams where it was.
+func (m *model) trigram(t uint32) (at int, n uint64) {
+	if at, ok := slices.BinarySearch(m.Trigrams, t); ok {
+		return at, uint64(m.TrigramCounts[at])
 	}
-	return 0
+	return 0, 0
 }
 
 // hasItem reports whether the workload, or for unknown ones any workload, was

@@ -129,8 +129,8 @@ func (m *model) check() error {
 		return fmt.Errorf("windows: got %d", m.Windows)
 	case len(m.Counters) != int(NumCounters) || len(m.Families) != int(numFamilies):
 		return fmt.Errorf("got %d counters and %d families, want %d and %d", len(m.Counters), len(m.Families), NumCounters, numFamilies)
-	case len(m.Trigrams) != len(m.TrigramCounts):
-		return fmt.Errorf("%d trigrams beside %d counts", len(m.Trigrams), len(m.TrigramCounts))
+	case len(m.Trigrams) != len(m.TrigramCounts) || len(m.Trigrams) != len(m.TrigramWindows):
+		return fmt.Errorf("%d trigrams beside %d counts and %d numbers of windows", len(m.Trigrams), len(m.TrigramCounts), len(m.TrigramWindows))
 	case len(m.NovelWindows) != numNovelKinds || slices.Max(m.NovelWindows) > m.Windows:
 		return fmt.Errorf("windows with new items: got %d", m.NovelWindows)
 	case m.Joint == nil:
@@ -162,7 +162,7 @@ func (m *model) check() error {
 			return fmt.Errorf("trigram %d: out of order, or never seen", t)
 		}
 	}
-	return nil
+	return m.Neighbours.check()
 }
 
 // check wants a range that gives finite deviations.
