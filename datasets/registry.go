@@ -61,6 +61,22 @@ var registry = []Dataset{{
 		{"CDL autoencoder, 95th percentile", "FPR 6.07 %, detected 91.96 %, lead 13.92 s", shil},
 		{"CDL autoencoder, 99th percentile", "FPR 1.61 %, detected 83.04 %, lead 12.67 s", shil},
 	},
+}, {
+	Name:  "adfa-ld",
+	Title: "System calls of processes of a Linux server, under attack and not",
+	Source: "github.com/verazuo/a-labelled-version-of-the-ADFA-LD-dataset, commit 68bedf561f7b7abe9954a3ddc22dbf24c0d42372; " +
+		"of its six kinds of attack this copy has Hydra_FTP, Hydra_SSH and Meterpreter (413 traces)",
+	Licence: "no licence file; free for academic use as far as known: never copied into this project",
+	Files:   []File{{"adfa-ld.tar.xz", "600570dded8dd78852762218a2dc73e8ef55b2663cbcedebc621f02df74420a8"}},
+	Labels:  "folders: Training_Data_Master (833) and Validation_Data_Master (4,372) are normal, Attack_Data_Master/KIND_N are traces of one attack",
+	Protocol: "One class: train on the 833, score each trace of validation and attack; AUC over traces. " +
+		"Supervised here: one kind of attack is held out, normal traces are cut into folds, all traces different (see evaluate.ADFALDProtocol).",
+	Published: []Published{
+		{"episode-level one-class detector, six kinds of attack", "recall 0.79 at a false-alert rate of 0.27",
+			"2026, as the dataset's page beside this project has it"},
+		{"STIDE, n = 8, six kinds of attack", "AUC 0.829 per trace",
+			"measured for the dataset's page; method: Forrest, Hofmeyr, Somayaji, Longstaff: A Sense of Self for Unix Processes, IEEE S&P 1996"},
+	},
 }}
 
 // All returns every dataset, by name.

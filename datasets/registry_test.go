@@ -42,6 +42,17 @@ func TestDockerCVEFiles(t *testing.T) {
 	}
 }
 
+func TestADFALDFile(t *testing.T) {
+	d, _ := datasets.Lookup("adfa-ld")
+	dir := filepath.Join("..", "..", "shared", "datasets", "adfa-ld")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("adfa-ld is not beside the project: " + err.Error())
+	}
+	if err := d.Verify(dir); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestVerifyNamesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	d := datasets.Dataset{Name: "x", Files: []datasets.File{{Path: "a.csv", SHA256: strings.Repeat("0", 64)}}}

@@ -110,4 +110,3 @@ func count[T trace.Call | uint32](values []T) (keys []T, counts []uint32) {
 	}
 	return keys, counts
 }
-
