@@ -16,20 +16,20 @@ const (
 	benchRandomRows = 20_000
 )
 
-// cpu starts the clock of a benchmark's processor time, user and system, of all
+// spent starts the clock of a benchmark's processor time, user and system, of all
 // threads; the function that it returns reports it. On a machine that others use
 // too, it says more than the wall clock.
-func cpu(b *testing.B, rows int) (report func()) {
-	spent := func() int64 {
+func spent(b *testing.B, rows int) (report func()) {
+	now := func() int64 {
 		var u syscall.Rusage
 		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 			b.Fatal(err)
 		}
 		return u.Utime.Nano() + u.Stime.Nano()
 	}
-	begin := spent()
+	begin := now()
 	return func() {
-		perOp := float64(spent()-begin) / float64(b.N)
+		perOp := float64(now()-begin) / float64(b.N)
 		b.ReportMetric(perOp, "cpu-ns/op")
 		if rows > 0 {
 			b.ReportMetric(float64(rows)/perOp*1e3, "cpu-Mrows/s")
@@ -39,7 +39,7 @@ func cpu(b *testing.B, rows int) (report func()) {
 
 func BenchmarkFitIsolation(b *testing.B) {
 	x := noise(1, benchFeatures, benchScoreRows, 0, 0)
-	report := cpu(b, 0)
+	report := spent(b, 0)
 	for b.Loop() {
 		opts := DefaultIsolationOptions()
 		opts.Threads = 1
@@ -60,7 +60,7 @@ func BenchmarkScoreIsolation(b *testing.B) {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("missing=%v/box=%v/threads=%d", c.missing, c.box, threads), func(b *testing.B) {
 				out := make([]float32, benchScoreRows)
-				report := cpu(b, benchScoreRows)
+				report := spent(b, benchScoreRows)
 				for b.Loop() {
 					_ = f.Score(x, out, threads)
 				}
@@ -74,7 +74,7 @@ func BenchmarkFitRandom(b *testing.B) {
 	x, y := attacks(1, benchFeatures, benchRandomRows)
 	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
-			report := cpu(b, 0)
+			report := spent(b, 0)
 			for b.Loop() {
 				opts := DefaultRandomOptions()
 				opts.Threads = threads
@@ -90,7 +90,7 @@ func BenchmarkScoreRandom(b *testing.B) {
 	f := fitRandom(b, x, y, DefaultRandomOptions())
 	fresh, truth := attacks(2, benchFeatures, benchRandomRows)
 	out := make([]float32, benchRandomRows)
-	report := cpu(b, benchRandomRows)
+	report := spent(b, benchRandomRows)
 	for b.Loop() {
 		_ = f.Score(fresh, out, 1)
 	}

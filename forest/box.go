@@ -3,6 +3,7 @@ package forest
 import (
 	"fmt"
 	"math"
+	"math/bits"
 )
 
 // box is the smallest box, parallel to the axes, that holds every training row.
@@ -83,40 +84,28 @@ func shorten(path, distance float64) float64 {
 	return path * -math.Expm1(-distance) / distance
 }
 
-// boxRows is how many rows are scored at a time where there is a box.
-const boxRows = 1 << 15
-
-// scoreBoxed is Score with a box. The trees' mean path passes through float32.
-func (f *Isolation) scoreBoxed(x [][]float32, out []float32, threads int) error {
-	rows, err := checkColumns(x, f.features)
-	if err != nil {
-		return err
-	}
-	if len(out) != rows {
-		return fmt.Errorf("out: want %d rows, got %d", rows, len(out))
-	}
-	meanPath := func(sum float64) float32 { return float32(sum / float64(len(f.trees))) }
-	part := make([][]float32, len(x))
-	distance := make([]float64, min(rows, boxRows))
-	for from := 0; from < rows; from += boxRows {
-		to := min(from+boxRows, rows)
-		for i, column := range x {
-			part[i] = column[from:to]
+// measure adds to distance how far the rows from one on lie outside of the box, at
+// most chunkRows of them.
+func (b *box) measure(k *kernel, x [][]float32, from int, distance []float64, s *scratch) {
+	for f, low := range b.low {
+		if low > b.high[f] {
+			continue
 		}
-		if err := f.plan.score(part, out[from:to], threads, meanPath); err != nil {
-			return err
-		}
-		clear(distance)
-		for i, column := range part {
-			for r, v := range column {
-				distance[r] += f.box.outside(i, v)
+		for block := 0; block < len(distance); block += blockRows {
+			n := min(blockRows, len(distance)-block)
+			v := s.block(x, f, from+block, n, 0)
+			if !k.outside(v, low, b.high[f], &s.outside) {
+				continue
+			}
+			for w, rows := range s.outside {
+				for ; rows != 0; rows &= rows - 1 {
+					if r := 64*w + bits.TrailingZeros64(rows); r < n {
+						distance[block+r] += b.outside(f, v[r])
+					}
+				}
 			}
 		}
-		for r := range out[from:to] {
-			out[from+r] = float32(f.anomaly(shorten(float64(out[from+r]), distance[r])))
-		}
 	}
-	return nil
 }
 
 // attribute shares what the box takes from a path among the features that lie

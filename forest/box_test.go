@@ -88,7 +88,7 @@ func TestBoxTellsHowFarOutside(t *testing.T) {
 
 func TestBoxedScoresDoNotDependOnThreadsOrBlocks(t *testing.T) {
 	f, _ := boxed(t)
-	x := bowl(2*boxRows + 17)
+	x := bowl(2*chunkRows + 17)
 	for i := range x[0] {
 		x[0][i] *= 2
 	}
@@ -99,7 +99,7 @@ func TestBoxedScoresDoNotDependOnThreadsOrBlocks(t *testing.T) {
 	if err := f.Score(x, three, 3); err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range []int{0, boxRows - 1, boxRows, 2*boxRows + 16} {
+	for _, i := range []int{0, chunkRows - 1, chunkRows, 2*chunkRows + 16} {
 		if want := scoreRow(t, f, x[0][i], x[1][i], x[2][i], x[3][i]); float64(one[i]) != want || one[i] != three[i] {
 			t.Errorf("row %d: %g and %g with 1 and 3 threads, %g alone", i, one[i], three[i], want)
 		}

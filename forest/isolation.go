@@ -41,7 +41,7 @@ type Isolation struct {
 // newIsolation takes over linked trees.
 func newIsolation(features, samples int, trees []tree) *Isolation {
 	f := &Isolation{samples: samples, means: make([][]float64, len(trees))}
-	f.set(features, trees)
+	f.set(features, trees, pathUnit)
 	for i, t := range trees {
 		f.means[i] = t.means()
 	}
@@ -104,11 +104,8 @@ func (f *Isolation) Score(x [][]float32, out []float32, threads int) error {
 	if f.plan == nil {
 		return errors.New("isolation forest: neither fitted nor decoded")
 	}
-	if f.box != nil {
-		return f.scoreBoxed(x, out, threads)
-	}
-	return f.plan.score(x, out, threads, func(sum float64) float32 {
-		return float32(f.anomaly(sum / float64(len(f.trees))))
+	return f.plan.score(x, out, threads, f.box, func(sum, distance float64) float32 {
+		return float32(f.anomaly(shorten(sum/float64(len(f.trees)), distance)))
 	})
 }
 

@@ -8,9 +8,9 @@ type model struct {
 	plan     *plan
 }
 
-// set takes over linked trees.
-func (m *model) set(features int, trees []tree) {
-	m.features, m.trees, m.plan = features, trees, newPlan(features, trees)
+// set takes over linked trees, whose answers are summed in the unit.
+func (m *model) set(features int, trees []tree, unit fixed) {
+	m.features, m.trees, m.plan = features, trees, newPlan(features, trees, unit, native)
 	for _, t := range trees {
 		m.depth = max(m.depth, t.measure(nil))
 	}

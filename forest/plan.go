@@ -1,218 +1,214 @@
 package forest
 
 import (
-	"fmt"
+	"cmp"
 	"math"
+	"slices"
 )
-
-// step is one node as scoring executes it. The two children of a split lie
-// beside each other, so that a comparison's outcome is the offset; a leaf points
-// at itself, so that walking on from it changes nothing.
-type step struct {
-	threshold float32 // +Inf in a leaf
-	feature   uint32  // 0 in a leaf; missingLeft is added as in node.tag
-	left      uint32  // index of the left child; the right child is left+1
-	answer    float32 // of a leaf
-}
 
 // plan is a forest in the form that scoring executes. It is read-only once made
 // and safe for concurrent use.
+//
+// A tree of an isolation forest has few splits, and a random forest has few
+// thresholds. So not the way of a row down a tree is computed, but for a block of
+// 512 rows at a time the outcome of every split, one bit per row: the values of a
+// column are searched once in all its cuts, which gives a mask of rows per cut
+// (kernel.cut, kernel.expand); then each split costs two logical operations on
+// the masks of its tree (kernel.route). That is QuickScorer's idea (Lucchese et
+// al., SIGIR 2015) turned by 90 degrees: no bit vectors of leaves per row, but of
+// rows per leaf. There is no branch and no gather in it, and it is exact.
+//
+// Trees with too many splits for that are walked (see walk), and so are a few rows.
 type plan struct {
+	kernel   *kernel
 	features int
-	steps    []step
-	roots    []planRoot
+	trees    []tree
+	unit     fixed // of what trees answer
+	base     uint64
+	groups   []group
+	walk     *walk // trees that are walked; nil when there are none
+	spare    *pool
 }
 
-type planRoot struct {
-	at    uint32
-	depth int
+// fixed is a scale in which trees' answers are whole numbers, 2^fixed being one, so that
+// sums of them are exact in any order.
+type fixed uint
+
+// Units of the two forests. Path lengths are float32 values that are zero or at
+// least one, so that they are multiples of 2^-23: nothing is rounded, and 2^16 of
+// them, each at most 57, have an exact sum in float64. Probabilities are rounded
+// to the nearest 2^-30.
+const (
+	pathUnit        fixed = 23
+	probabilityUnit fixed = 30
+)
+
+func (u fixed) of(v float32) uint32 { return uint32(math.Round(math.Ldexp(float64(v), int(u)))) }
+
+// float returns a sum of answers. It is exact below 2^53.
+func (u fixed) float(sum uint64) float64 { return math.Ldexp(float64(sum), -int(u)) }
+
+// group is some of a plan's trees, and the cuts of their columns. A column that
+// has more cuts than a search can tell apart has them in several groups.
+type group struct {
+	columns  []column
+	programs []program
+	masks    int       // that the programs refer to
+	both     []bothWay // cuts where missing values go left in one tree and right in another
+	flush    int       // programs whose answers a uint32 can sum
 }
 
-// newPlan lays out linked trees.
-func newPlan(features int, trees []tree) *plan {
-	total := 0
+// column is one feature in a group.
+type column struct {
+	feature int
+	cuts
+	first int // mask of the first cut
+	// right are the masks of the cuts where missing values go right.
+	right []int32
+}
+
+// bothWay is a cut that has a second mask, which missing values exceed.
+type bothWay struct{ column, from, to int32 }
+
+// mostMasks is how many masks of cuts a group has at most, so that they stay in
+// the second-level cache.
+const mostMasks = 1 << 14
+
+// newPlan lays out linked trees for a kernel.
+func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
+	p := &plan{kernel: k, features: features, trees: trees, unit: unit, spare: new(pool)}
+	var f folded
+	var walked []tree
+	b := newBuilder(unit)
 	for _, t := range trees {
-		total += len(t)
-	}
-	p := &plan{features: features, steps: make([]step, 0, total), roots: make([]planRoot, 0, len(trees))}
-	var queue []uint32 // node index in t of each step of the tree, breadth first
-	for _, t := range trees {
-		base := len(p.steps)
-		p.roots = append(p.roots, planRoot{at: uint32(base), depth: t.measure(nil)})
-		queue = append(queue[:0], 0)
-		for k := 0; k < len(queue); k++ {
-			n := &t[queue[k]]
-			if n.leaf() {
-				p.steps = append(p.steps, step{threshold: float32(math.Inf(1)), feature: missingLeft, left: uint32(base + k), answer: n.value})
-				continue
+		f.fold(t, unit)
+		switch {
+		case f.splits == 0:
+			p.base += uint64(f.answers[0])
+		case f.splits > k.mostSplits:
+			walked = append(walked, t)
+		case b.add(t, &f):
+		default:
+			p.groups = append(p.groups, b.group())
+			b = newBuilder(unit)
+			if !b.add(t, &f) {
+				walked = append(walked, t)
 			}
-			p.steps = append(p.steps, step{threshold: n.value, feature: n.tag, left: uint32(base + len(queue))})
-			queue = append(queue, queue[k]+1, n.right)
 		}
+	}
+	if len(b.trees) > 0 {
+		p.groups = append(p.groups, b.group())
+	}
+	if len(walked) > 0 {
+		p.walk = newWalk(features, walked, unit)
 	}
 	return p
 }
 
-// How many values a tile of rows holds: it passes through all trees, and stays in
-// the second-level cache meanwhile. Large trees crowd each other out of the cache,
-// so they are walked for more rows at a time.
+// builder collects the trees of a group.
+type builder struct {
+	unit  fixed
+	trees []tree
+	cuts  map[boundary]ways
+	count map[int]int // cuts per feature
+	new   []boundary  // of the tree that is being added
+}
+
+type boundary struct {
+	feature   int
+	threshold float32
+}
+
+// ways says which ways missing values go at a cut.
+type ways uint8
+
 const (
-	tileFloats      = 32 << 10
-	largeTileFloats = 256 << 10
-	largeTree       = 1024 // steps
+	goLeft ways = 1 << iota
+	goRight
 )
 
-// block returns how many rows a tile takes, a multiple of lanes, when rows are
-// shared out among threads.
-func (p *plan) block(rows, threads int) int {
-	floats := tileFloats
-	if len(p.steps) > largeTree*len(p.roots) {
-		floats = largeTileFloats
-	}
-	share := (rows + threads - 1) / threads
-	return (max(1, min(floats/p.features, share)) + lanes - 1) &^ (lanes - 1)
+func newBuilder(unit fixed) *builder {
+	return &builder{unit: unit, cuts: map[boundary]ways{}, count: map[int]int{}}
 }
 
-// lanes is how many rows are walked through a tree together.
-const lanes = 4
+func (n *node) boundary() (boundary, ways) {
+	w := goRight
+	if n.tag&missingLeft != 0 {
+		w = goLeft
+	}
+	return boundary{n.feature(), cutAt(n.value)}, w
+}
 
-// score calls finish with each row's sum over the trees, added in tree order in
-// float64, and puts what it returns into out. Blocks of rows are shared out among
-// threads.
-func (p *plan) score(x [][]float32, out []float32, threads int, finish func(sum float64) float32) error {
-	rows, err := checkColumns(x, p.features)
-	if err != nil {
-		return err
+// add takes a tree into the group, or returns false when the group has no room.
+func (b *builder) add(t tree, f *folded) bool {
+	b.new = b.new[:0]
+	fits := true
+	for i := range t {
+		if f.leaf[i] {
+			continue
+		}
+		c, _ := t[i].boundary()
+		if _, ok := b.cuts[c]; !ok {
+			b.cuts[c] = 0
+			b.count[c.feature]++
+			b.new = append(b.new, c)
+			fits = fits && b.count[c.feature] <= mostCuts
+		}
 	}
-	if len(out) != rows {
-		return fmt.Errorf("out: want %d rows, got %d", rows, len(out))
+	if !fits || len(b.cuts) > mostMasks {
+		for _, c := range b.new {
+			delete(b.cuts, c)
+			b.count[c.feature]--
+		}
+		return false
 	}
-	block := p.block(rows, workers(rows, threads))
-	blocks := (rows + block - 1) / block
-	scratch := make([]tile, workers(blocks, threads))
-	parallel(blocks, threads, func(w, i int) {
-		t := &scratch[w]
-		if t.values == nil {
-			t.values = make([]float32, block*p.features)
-			t.sums = make([]float64, block)
+	for i := range t {
+		if !f.leaf[i] {
+			c, w := t[i].boundary()
+			b.cuts[c] |= w
 		}
-		from := i * block
-		to := min(from+block, rows)
-		t.load(x, from, to)
-		for _, root := range p.roots {
-			p.walk(root, t)
-		}
-		for r, sum := range t.sums[:to-from] {
-			out[from+r] = finish(sum)
-		}
+	}
+	b.trees = append(b.trees, t)
+	return true
+}
+
+// group numbers the cuts and writes the programs.
+func (b *builder) group() group {
+	all := make([]boundary, 0, len(b.cuts))
+	for c := range b.cuts {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(x, y boundary) int {
+		return cmp.Or(cmp.Compare(x.feature, y.feature), cmp.Compare(x.threshold, y.threshold))
 	})
-	return nil
-}
-
-// tile is a block of rows, row after row, and their sums. Where a value of the
-// block is missing, each row is there twice: once with +Inf, which goes right at
-// every threshold, in place of what is missing, and once with -Inf, which goes left.
-// So walking needs no branch.
-type tile struct {
-	values []float32
-	sums   []float64
-	stride int    // from a row to the next
-	second uint32 // from a value to its second copy; 0 when there is none
-	rows   int    // padded to a multiple of lanes
-}
-
-// load fills the tile with rows [from, to) of x, infinities clamped, and zeroes
-// the sums.
-func (t *tile) load(x [][]float32, from, to int) {
-	width := len(x)
-	t.rows = (to - from + lanes - 1) &^ (lanes - 1)
-	t.stride, t.second = width, 0
-	missing := false
-	for f, col := range x {
-		at := f
-		for _, v := range col[from:to] {
-			missing = missing || v != v
-			t.values[at] = clamp(v)
-			at += width
-		}
-		for r := to - from; r < t.rows; r++ {
-			t.values[at] = 0
-			at += width
-		}
-	}
-	if missing {
-		t.double(width)
-	}
-	clear(t.sums)
-}
-
-// double replaces the rows of a tile by their two copies.
-func (t *tile) double(width int) {
-	t.stride, t.second = 2*width, uint32(width)
-	if need := t.rows * t.stride; len(t.values) < need {
-		t.values = append(t.values, make([]float32, need-len(t.values))...)
-	}
-	low, high := float32(math.Inf(-1)), float32(math.Inf(1))
-	for r := t.rows - 1; r >= 0; r-- {
-		from := t.values[r*width : (r+1)*width]
-		to := t.values[r*t.stride : (r+1)*t.stride]
-		for f := width - 1; f >= 0; f-- { // rows overlap: the last value moves first
-			right, left := from[f], from[f]
-			if right != right {
-				right, left = high, low
+	g := group{masks: len(all)}
+	places := make(map[boundary]place, len(all))
+	for from := 0; from < len(all); {
+		col := column{feature: all[from].feature, first: from}
+		var sorted []float32
+		for ; from < len(all) && all[from].feature == col.feature; from++ {
+			c, at := all[from], place{uint32(from), uint32(from)}
+			sorted = append(sorted, c.threshold)
+			switch b.cuts[c] {
+			case goRight:
+				col.right = append(col.right, int32(from))
+			case goLeft | goRight:
+				g.both = append(g.both, bothWay{int32(len(g.columns)), int32(from), int32(g.masks)})
+				at.right = uint32(g.masks)
+				g.masks++
 			}
-			to[width+f], to[f] = left, right
+			places[c] = at
 		}
+		col.cuts = newCuts(sorted)
+		g.columns = append(g.columns, col)
 	}
-}
-
-// walkChunk is how many levels are walked before looking whether all lanes have
-// arrived.
-const walkChunk = 4
-
-// walk adds one tree's answers to the tile's sums.
-func (p *plan) walk(root planRoot, t *tile) {
-	steps, n, second := p.steps, t.stride, t.second
-	for r := 0; r < t.rows; r += lanes {
-		a := t.values[r*n : (r+1)*n]
-		b := t.values[(r+1)*n : (r+2)*n]
-		c := t.values[(r+2)*n : (r+3)*n]
-		d := t.values[(r+3)*n : (r+4)*n]
-		i, j, k, l := root.at, root.at, root.at, root.at
-		for depth := 0; depth < root.depth; depth += walkChunk {
-			for range min(walkChunk, root.depth-depth) {
-				s := &steps[i]
-				i = s.left + above(a[s.column(second)], s.threshold)
-				s = &steps[j]
-				j = s.left + above(b[s.column(second)], s.threshold)
-				s = &steps[k]
-				k = s.left + above(c[s.column(second)], s.threshold)
-				s = &steps[l]
-				l = s.left + above(d[s.column(second)], s.threshold)
-			}
-			if steps[i].left == i && steps[j].left == j && steps[k].left == k && steps[l].left == l {
-				break
-			}
-		}
-		sums := t.sums[r : r+lanes : r+lanes]
-		sums[0] += float64(steps[i].answer)
-		sums[1] += float64(steps[j].answer)
-		sums[2] += float64(steps[k].answer)
-		sums[3] += float64(steps[l].answer)
+	var f folded
+	most := uint32(1)
+	for _, t := range b.trees {
+		f.fold(t, b.unit)
+		g.programs = append(g.programs, newProgram(t, &f, places))
+		most = max(most, slices.Max(f.answers))
 	}
-}
-
-// column returns where in a row of a tile the value is that the step compares:
-// missing values that go left are in the second copy.
-func (s *step) column(second uint32) uint32 {
-	return s.feature&^missingLeft + uint32(int32(s.feature)>>31)&second
-}
-
-// above returns 1 when v > threshold, else 0.
-func above(v, threshold float32) uint32 {
-	var n uint32
-	if v > threshold {
-		n = 1
-	}
-	return n
+	g.flush = int(math.MaxUint32 / most)
+	return g
 }
