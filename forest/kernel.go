@@ -30,6 +30,7 @@ type kernel struct {
 	// mostSplits is how many splits a tree may have for evaluating all of them
 	// to be faster than walking down the tree.
 	mostSplits int
+	coarse     bool // cut uses cuts.coarse
 
 	// cut searches the values of a block in a column's cuts. Plane l of rank is
 	// set to the outcomes of step l, which are the bits of the rank, the highest

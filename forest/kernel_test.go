@@ -78,7 +78,7 @@ func TestKernelsCut(t *testing.T) {
 						}
 					}
 				}
-				c := newCuts(slices.Clone(sorted))
+				c := newCuts(slices.Clone(sorted), k.coarse)
 				var rank planes
 				var missing mask
 				some := k.cut(x, x, &c, &rank, &missing)

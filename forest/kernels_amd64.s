@@ -2327,57 +2327,90 @@ again4:
 	JMP          done
 
 width5:
+	VMOVDQU (DX), Y2
+	VMOVDQU 32(DX), Y3
+	VMOVDQU 64(DX), Y4
+	VMOVDQU 96(DX), Y5
+
 again5:
-	VPBROADCASTD (SI), Y2
-	VPSHUFB      Y0, Y2, Y2
-	VPAND        Y1, Y2, Y2
-	VPCMPEQB     Y1, Y2, Y2
-	VPAND        codeBits<>+0(SB), Y2, Y2
-	VPBROADCASTD 64(SI), Y3
-	VPSHUFB      Y0, Y3, Y3
-	VPAND        Y1, Y3, Y3
-	VPCMPEQB     Y1, Y3, Y3
-	VPAND        codeBits<>+32(SB), Y3, Y3
-	VPOR         Y3, Y2, Y2
-	VPBROADCASTD 128(SI), Y3
-	VPSHUFB      Y0, Y3, Y3
-	VPAND        Y1, Y3, Y3
-	VPCMPEQB     Y1, Y3, Y3
-	VPAND        codeBits<>+64(SB), Y3, Y3
-	VPOR         Y3, Y2, Y2
-	VPBROADCASTD 192(SI), Y3
-	VPSHUFB      Y0, Y3, Y3
-	VPAND        Y1, Y3, Y3
-	VPCMPEQB     Y1, Y3, Y3
-	VPAND        codeBits<>+96(SB), Y3, Y3
-	VPOR         Y3, Y2, Y2
-	VPBROADCASTD 256(SI), Y3
-	VPSHUFB      Y0, Y3, Y3
-	VPAND        Y1, Y3, Y3
-	VPCMPEQB     Y1, Y3, Y3
-	VPAND        codeBits<>+128(SB), Y3, Y3
-	VPOR         Y3, Y2, Y2
-	VEXTRACTI128 $0x01, Y2, X3
-	VPMOVZXBD    X2, Y8
-	VPCMPEQD     Y9, Y9, Y9
-	VPGATHERDD   Y9, (DX)(Y8*4), Y4
-	VPADDD       (BX), Y4, Y4
-	VMOVDQU      Y4, (BX)
-	VPSRLDQ      $0x08, X2, X2
-	VPMOVZXBD    X2, Y2
-	VPCMPEQD     Y8, Y8, Y8
-	VPGATHERDD   Y8, (DX)(Y2*4), Y5
-	VPADDD       32(BX), Y5, Y5
-	VMOVDQU      Y5, 32(BX)
-	VPMOVZXBD    X3, Y2
-	VPCMPEQD     Y8, Y8, Y8
-	VPGATHERDD   Y8, (DX)(Y2*4), Y6
-	VPADDD       64(BX), Y6, Y6
-	VMOVDQU      Y6, 64(BX)
-	VPSRLDQ      $0x08, X3, X3
-	VPMOVZXBD    X3, Y2
-	VPCMPEQD     Y3, Y3, Y3
-	VPGATHERDD   Y3, (DX)(Y2*4), Y7
+	VPBROADCASTD (SI), Y6
+	VPSHUFB      Y0, Y6, Y6
+	VPAND        Y1, Y6, Y6
+	VPCMPEQB     Y1, Y6, Y6
+	VPAND        codeBits<>+0(SB), Y6, Y6
+	VPBROADCASTD 64(SI), Y7
+	VPSHUFB      Y0, Y7, Y7
+	VPAND        Y1, Y7, Y7
+	VPCMPEQB     Y1, Y7, Y7
+	VPAND        codeBits<>+32(SB), Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VPBROADCASTD 128(SI), Y7
+	VPSHUFB      Y0, Y7, Y7
+	VPAND        Y1, Y7, Y7
+	VPCMPEQB     Y1, Y7, Y7
+	VPAND        codeBits<>+64(SB), Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VPBROADCASTD 192(SI), Y7
+	VPSHUFB      Y0, Y7, Y7
+	VPAND        Y1, Y7, Y7
+	VPCMPEQB     Y1, Y7, Y7
+	VPAND        codeBits<>+96(SB), Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VPBROADCASTD 256(SI), Y7
+	VPSHUFB      Y0, Y7, Y7
+	VPAND        Y1, Y7, Y7
+	VPCMPEQB     Y1, Y7, Y7
+	VPAND        codeBits<>+128(SB), Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Y8
+	VPERMD       Y2, Y8, Y9
+	VPERMD       Y3, Y8, Y10
+	VPERMD       Y4, Y8, Y11
+	VPERMD       Y5, Y8, Y12
+	VPSLLD       $0x1c, Y8, Y13
+	VBLENDVPS    Y13, Y10, Y9, Y9
+	VBLENDVPS    Y13, Y12, Y11, Y11
+	VPSLLD       $0x1b, Y8, Y8
+	VBLENDVPS    Y8, Y11, Y9, Y9
+	VPADDD       (BX), Y9, Y9
+	VMOVDQU      Y9, (BX)
+	VPSRLDQ      $0x08, X6, X6
+	VPMOVZXBD    X6, Y6
+	VPERMD       Y2, Y6, Y8
+	VPERMD       Y3, Y6, Y9
+	VPERMD       Y4, Y6, Y10
+	VPERMD       Y5, Y6, Y11
+	VPSLLD       $0x1c, Y6, Y12
+	VBLENDVPS    Y12, Y9, Y8, Y8
+	VBLENDVPS    Y12, Y11, Y10, Y10
+	VPSLLD       $0x1b, Y6, Y6
+	VBLENDVPS    Y6, Y10, Y8, Y8
+	VPADDD       32(BX), Y8, Y8
+	VMOVDQU      Y8, 32(BX)
+	VPMOVZXBD    X7, Y6
+	VPERMD       Y2, Y6, Y8
+	VPERMD       Y3, Y6, Y9
+	VPERMD       Y4, Y6, Y10
+	VPERMD       Y5, Y6, Y11
+	VPSLLD       $0x1c, Y6, Y12
+	VBLENDVPS    Y12, Y9, Y8, Y8
+	VBLENDVPS    Y12, Y11, Y10, Y10
+	VPSLLD       $0x1b, Y6, Y6
+	VBLENDVPS    Y6, Y10, Y8, Y8
+	VPADDD       64(BX), Y8, Y8
+	VMOVDQU      Y8, 64(BX)
+	VPSRLDQ      $0x08, X7, X7
+	VPMOVZXBD    X7, Y6
+	VPERMD       Y2, Y6, Y7
+	VPERMD       Y3, Y6, Y8
+	VPERMD       Y4, Y6, Y9
+	VPERMD       Y5, Y6, Y10
+	VPSLLD       $0x1c, Y6, Y11
+	VBLENDVPS    Y11, Y8, Y7, Y7
+	VBLENDVPS    Y11, Y10, Y9, Y9
+	VPSLLD       $0x1b, Y6, Y6
+	VBLENDVPS    Y6, Y9, Y7, Y7
 	VPADDD       96(BX), Y7, Y7
 	VMOVDQU      Y7, 96(BX)
 	SUBQ         $-128, BX

@@ -43,10 +43,11 @@ const (
 	probabilityUnit fixed = 30
 )
 
-func (u fixed) of(v float32) uint32 { return uint32(math.Round(math.Ldexp(float64(v), int(u)))) }
+// of rounds what a leaf answers, which is not negative.
+func (u fixed) of(v float32) uint32 { return uint32(float64(v)*float64(uint64(1)<<u) + 0.5) }
 
 // float returns a sum of answers. It is exact below 2^53.
-func (u fixed) float(sum uint64) float64 { return math.Ldexp(float64(sum), -int(u)) }
+func (u fixed) float(sum uint64) float64 { return float64(sum) / float64(uint64(1)<<u) }
 
 // group is some of a plan's trees, and the cuts of their columns. A column that
 // has more cuts than a search can tell apart has them in several groups.
@@ -79,7 +80,7 @@ func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
 	p := &plan{kernel: k, features: features, trees: trees, unit: unit, spare: new(pool)}
 	var f folded
 	var walked []tree
-	b := newBuilder(unit)
+	b := newBuilder(unit, k.coarse)
 	for _, t := range trees {
 		f.fold(t, unit)
 		switch {
@@ -90,7 +91,7 @@ func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
 		case b.add(t, &f):
 		default:
 			p.groups = append(p.groups, b.group())
-			b = newBuilder(unit)
+			b = newBuilder(unit, k.coarse)
 			if !b.add(t, &f) {
 				walked = append(walked, t)
 			}
@@ -107,11 +108,12 @@ func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
 
 // builder collects the trees of a group.
 type builder struct {
-	unit  fixed
-	trees []tree
-	cuts  map[boundary]ways
-	count map[int]int // cuts per feature
-	new   []boundary  // of the tree that is being added
+	unit   fixed
+	coarse bool
+	trees  []tree
+	cuts   map[boundary]ways
+	count  map[int]int // cuts per feature
+	new    []boundary  // of the tree that is being added
 }
 
 type boundary struct {
@@ -127,8 +129,8 @@ const (
 	goRight
 )
 
-func newBuilder(unit fixed) *builder {
-	return &builder{unit: unit, cuts: map[boundary]ways{}, count: map[int]int{}}
+func newBuilder(unit fixed, coarse bool) *builder {
+	return &builder{unit: unit, coarse: coarse, cuts: map[boundary]ways{}, count: map[int]int{}}
 }
 
 func (n *node) boundary() (boundary, ways) {
@@ -199,7 +201,7 @@ func (b *builder) group() group {
 			}
 			places[c] = at
 		}
-		col.cuts = newCuts(sorted)
+		col.cuts = newCuts(sorted, b.coarse)
 		g.columns = append(g.columns, col)
 	}
 	var f folded

@@ -11,10 +11,7 @@ type cutter struct {
 
 // key orders float32 values as unsigned numbers; zero has one key.
 func key(v float32) uint32 {
-	if v == 0 {
-		v = 0 // not minus zero
-	}
-	b := math.Float32bits(v)
+	b := math.Float32bits(v + 0) // no negative zero
 	return b ^ (uint32(int32(b)>>31) | 1<<31)
 }
 

@@ -10,7 +10,7 @@ const (
 	// chunkRows is how many rows a thread takes at a time.
 	chunkRows = 8 * blockRows
 	// fewRows is up to how many rows walking the model is faster than a block.
-	fewRows = 32
+	fewRows = 8
 )
 
 // scratch is what one thread needs to score. The masks lie at multiples of their size.

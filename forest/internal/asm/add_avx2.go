@@ -31,7 +31,7 @@ func addAVX2() {
 		Label(name("width", w))
 		var table []reg.VecVirtual
 		for i := range (1<<w + 7) / 8 {
-			if w <= 4 {
+			if w <= 5 {
 				table = append(table, YMM())
 				VMOVDQU(at(values, 32*i), table[i])
 			}
@@ -59,7 +59,7 @@ func addAVX2() {
 			} else if quarter > 0 {
 				VPSRLDQ(Imm(8), codes.AsX(), codes.AsX())
 			}
-			value := lookup(w, codes, values, table)
+			value := lookup(codes, values, table)
 			VPADDD(at(sums, 32*quarter), value, value)
 			VMOVDQU(value, at(sums, 32*quarter))
 		}
@@ -77,22 +77,28 @@ func addAVX2() {
 }
 
 // lookup returns the values of the lowest eight codes.
-func lookup(width int, codes reg.VecVirtual, values reg.Register, table []reg.VecVirtual) reg.VecVirtual {
-	index, value := YMM(), YMM()
+func lookup(codes reg.VecVirtual, values reg.Register, table []reg.VecVirtual) reg.VecVirtual {
+	index := YMM()
 	VPMOVZXBD(codes.AsX(), index)
-	switch len(table) {
-	case 0:
-		all := YMM()
+	if len(table) == 0 {
+		value, all := YMM(), YMM()
 		VPCMPEQD(all, all, all)
 		VPGATHERDD(all, Mem{Base: values, Index: index, Scale: 4}, value)
-	case 1:
-		VPERMD(table[0], index, value)
-	default:
-		second, by := YMM(), YMM()
-		VPERMD(table[0], index, value)
-		VPERMD(table[1], index, second)
-		VPSLLD(Imm(28), index, by)
-		VBLENDVPS(by, second, value, value)
+		return value
 	}
-	return value
+	found := make([]reg.VecVirtual, len(table))
+	for i := range table {
+		found[i] = YMM()
+		VPERMD(table[i], index, found[i])
+	}
+	for bit := 3; len(found) > 1; bit++ { // by the sign
+		by := YMM()
+		VPSLLD(Imm(uint64(31-bit)), index, by)
+		for i := range len(found) / 2 {
+			VBLENDVPS(by, found[2*i+1], found[2*i], found[2*i])
+			found[i] = found[2*i]
+		}
+		found = found[:len(found)/2]
+	}
+	return found[0]
 }
