@@ -44,7 +44,13 @@ type Options struct {
 	Learn   feature.LearnOptions
 	Forest  forest.IsolationOptions // its Seed and Threads are those above
 	Random  forest.RandomOptions    // likewise
-	Version string                  // of the program, for the manifest
+
+	// MaxWindows is how many windows of each class, normal and attack, the
+	// forest and the threshold are made from, at least 1; default 2^20. Where
+	// there are more, a uniform sample of them. What is normal (Space) is always
+	// learned from all.
+	MaxWindows int
+	Version    string // of the program, for the manifest
 }
 
 // DefaultOptions ask for an isolation forest and one false alarm per container
@@ -58,6 +64,8 @@ func DefaultOptions() Options {
 		Learn:  feature.DefaultLearnOptions,
 		Forest: isolation,
 		Random: forest.DefaultRandomOptions(),
+
+		MaxWindows: 1 << 20,
 	}
 }
 
@@ -75,6 +83,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("trees: want 1 to 65536, got %d", trees)
 	case o.Forest.MaxSamples < 1 || o.Forest.MaxSamples > 1<<24:
 		return fmt.Errorf("windows per tree: want 1 to %d, got %d", 1<<24, o.Forest.MaxSamples)
+	case o.MaxWindows < 1 || o.MaxWindows > 1<<30:
+		return fmt.Errorf("windows in memory: want 1 to %d, got %d", 1<<30, o.MaxWindows)
 	}
 	return o.Budget.check()
 }
@@ -83,8 +93,8 @@ func (o Options) Check() error {
 // the threshold: each part is scored by a forest that grew from the others.
 const calibrationFolds = 4
 
-// Fit makes a detector. Memory grows with the number of training windows: four
-// bytes for each of the space's features.
+// Fit makes a detector. Memory grows with the number of training windows up to
+// MaxWindows: four bytes for each of the space's features.
 //
 // The threshold follows from the budget and from training windows alone. They
 // are cut into parts by container, workload by workload (by time, where a workload
@@ -101,7 +111,7 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("learn what is normal: %w", err)
 	}
-	rows, err := t.encode(ctx, space, opts.Engine)
+	rows, err := t.encode(ctx, space, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +151,9 @@ func (t Training) of(ctx context.Context, classes ...Class) iter.Seq2[arrow.Reco
 // encode turns the training windows into rows. Attacks are rows of their own
 // class for a random forest, and no rows for an isolation forest: it does not
 // even see them pass, or they would stay in the longer time scales.
-func (t Training) encode(ctx context.Context, space *feature.Space, engine string) (*rows, error) {
-	r := &rows{columns: make([][]float32, len(space.Features())), containers: map[containerKey]*seen{}}
-	if err := t.look(ctx, engine, r); err != nil {
+func (t Training) encode(ctx context.Context, space *feature.Space, opts Options) (*rows, error) {
+	r := newRows(len(space.Features()), opts.MaxWindows, opts.Seed)
+	if err := t.look(ctx, opts.Engine, r); err != nil {
 		return nil, err
 	}
 	encoder, err := space.NewTrainingEncoder()
@@ -151,7 +161,7 @@ func (t Training) encode(ctx context.Context, space *feature.Space, engine strin
 		return nil, err
 	}
 	windows := t.of(ctx, Normal)
-	if engine == Random {
+	if opts.Engine == Random {
 		windows = t.of(ctx, Normal, Attack)
 	}
 	var w feature.Window
@@ -166,8 +176,12 @@ func (t Training) encode(ctx context.Context, space *feature.Space, engine strin
 	if r.counts.Normal == 0 {
 		return nil, errors.New("no training windows outside the labelled attacks")
 	}
-	if engine == Random && r.counts.Attack == 0 {
+	if opts.Engine == Random && r.counts.Attack == 0 {
 		return nil, errors.New("a random forest learns from labelled attacks, and no training window lies in one: give labels, or another split")
+	}
+	r.settle()
+	if n := int64(len(r.class)); n < r.counts.Windows {
+		r.counts.Sampled = n
 	}
 	return r, nil
 }

@@ -269,3 +269,53 @@ func TestScorerThatComesInLater(t *testing.T) {
 		t.Errorf("told nothing: score %g as well: then this test shows nothing", got)
 	}
 }
+
+// TestFitFromASample fits with room for few of the windows.
+func TestFitFromASample(t *testing.T) {
+	windows := quiet(5, 200)
+	small := func(o *Options) { o.MaxWindows = 300 }
+	d := fit(t, Training{Windows: source(windows)}, small)
+	if n := d.Manifest.Training; n.Windows != 1000 || n.Sampled != 300 || n.Containers != 5 {
+		t.Errorf("training: got %+v, want 1000 windows of 5 containers, 300 in the sample", n)
+	}
+	usual, _ := score(t, d, windows[999])
+	if shell, _ := score(t, d, attack(windows[999])); shell <= d.Manifest.Threshold || usual > d.Manifest.Threshold {
+		t.Errorf("got scores %v for a shell and %v without, threshold %v between them wanted", shell, usual, d.Manifest.Threshold)
+	}
+	if all := fit(t, Training{Windows: source(windows)}, func(o *Options) { o.MaxWindows = 1000 }); all.Manifest.Training.Sampled != 0 {
+		t.Errorf("room for all: got %+v, want no sample", all.Manifest.Training)
+	}
+
+	// Attacks are few, and none of them may be lost to a sample of all windows.
+	for i := 100; i < 140; i++ {
+		windows[i] = attack(windows[i])
+	}
+	random := fit(t, Training{Windows: source(windows), Class: shells}, func(o *Options) { o.Engine, o.MaxWindows = Random, 300 })
+	if n := random.Manifest.Training; n.Attack != 40 || n.Sampled != 340 {
+		t.Errorf("random forest: got %+v, want 40 attacks and 340 windows in the sample", n)
+	}
+}
+
+func TestSampleKeepsTheOrder(t *testing.T) {
+	r := newRows(1, 50, 1)
+	for i := range 1000 {
+		class := uint8(0)
+		if i%10 == 0 {
+			class = 1
+		}
+		r.keep([][]float32{{float32(i)}}, 0, class, int32(i/100))
+		r.counts.Windows++
+	}
+	r.settle()
+	counts := [2]int{}
+	for k, v := range r.columns[0] {
+		i := int(v)
+		if k > 0 && v <= r.columns[0][k-1] || r.container[k] != int32(i/100) || r.class[k] == 1 != (i%10 == 0) || r.number[k] != int64(i) {
+			t.Fatalf("row %d: got window %d of container %d, class %d, number %d", k, i, r.container[k], r.class[k], r.number[k])
+		}
+		counts[r.class[k]]++
+	}
+	if counts != [2]int{50, 50} {
+		t.Errorf("rows of each class: got %v, want 50 and 50", counts)
+	}
+}

@@ -69,6 +69,10 @@ type Counts struct {
 	SetAside   int64 `json:"set_aside"`  // not learned from: attacks (isolation forest only), and what followed them
 	Containers int   `json:"containers"` // of the windows used
 	Lost       int64 `json:"lost"`       // records lost within the windows used
+
+	// Sampled is how many of the windows used the forest and the threshold are
+	// made from, where there were more than Options.MaxWindows; else 0.
+	Sampled int64 `json:"sampled,omitempty"`
 }
 
 // Span is a time of one container that a detector was trained on.

@@ -11,11 +11,14 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 )
 
-// rows are the training windows as the forest reads them.
+// rows are the training windows as the forest reads them: all of them, or a
+// uniform sample of each class.
 type rows struct {
 	columns    [][]float32
 	class      []uint8 // 1: lies in an attack
 	container  []int32 // ordinal of its container
+	number     []int64 // of the window among all that were offered
+	sample     [2]sample
 	widthNS    int64
 	counts     Counts
 	containers map[containerKey]*seen
@@ -52,11 +55,7 @@ func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder
 			return err
 		}
 		class := uint8(classOf(w)) // Normal or Attack
-		for c := range r.columns {
-			r.columns[c] = append(r.columns[c], columns[c][i])
-		}
-		r.class = append(r.class, class)
-		r.container = append(r.container, r.ordinal(w))
+		r.keep(columns, i, class, r.ordinal(w))
 		r.counts.Windows++
 		r.counts.Attack += int64(class)
 		r.counts.Normal += int64(1 - class)

@@ -32,12 +32,21 @@ type box struct {
 }
 
 // noValue are the bounds of a column in which every training value is missing.
-const noLow, noHigh = math.MaxFloat32, -math.MaxFloat32
+const noLow, noHigh = float32(math.MaxFloat32), float32(-math.MaxFloat32)
 
 func newBox(x [][]float32) *box {
 	b := &box{make([]float32, len(x)), make([]float32, len(x))}
+	for f := range x {
+		b.low[f], b.high[f] = noLow, noHigh
+	}
+	b.extend(x)
+	return b
+}
+
+// extend makes the box hold the rows of x too.
+func (b *box) extend(x [][]float32) {
 	for f, column := range x {
-		low, high := float32(noLow), float32(noHigh)
+		low, high := b.low[f], b.high[f]
 		for _, v := range column {
 			if v == v {
 				v = clamp(v)
@@ -46,7 +55,6 @@ func newBox(x [][]float32) *box {
 		}
 		b.low[f], b.high[f] = low, high
 	}
-	return b
 }
 
 // check refuses bounds that newBox does not make.

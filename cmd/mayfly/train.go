@@ -53,6 +53,7 @@ func newTrainCommand() *cobra.Command {
 	flags.Float64Var(&d.Budget.FalsePositiveRate, "fpr", 0, "the same as a `share` of normal windows; takes the place of alarms per day")
 	flags.IntVar(&d.Forest.NEstimators, "n-estimators", d.Forest.NEstimators, "`number` of trees")
 	flags.IntVar(&d.Forest.MaxSamples, "max-samples", d.Forest.MaxSamples, "windows per tree of an isolation forest")
+	flags.IntVar(&d.MaxWindows, "max-windows", d.MaxWindows, "windows to hold in memory, of normal time and of attacks each; beyond, a sample")
 	flags.Uint64Var(&d.Seed, "seed", d.Seed, "seed of all chance")
 	flags.IntVar(&d.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
 	_ = cmd.MarkFlagRequired("output")
@@ -103,6 +104,9 @@ func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	}
 	fmt.Fprintf(w, "; %d set aside, %d held back\n", n.SetAside, n.HeldOut)
 	fmt.Fprintf(w, "mayfly: threshold %.4f for %s\n", m.Threshold, budget(m.Budget))
+	if n.Sampled > 0 {
+		fmt.Fprintf(w, "mayfly: the forest and the threshold come from a uniform sample of %d of these windows\n", n.Sampled)
+	}
 	if n.Lost > 0 {
 		fmt.Fprintf(w, "mayfly: %d records were lost within these windows: what they did is not learned\n", n.Lost)
 	}
