@@ -43,8 +43,7 @@ func (g *isolationGrower) grow(x [][]float32, rows, samples int, seed uint64, nu
 	return t
 }
 
-// sample draws rows without replacement (Floyd's algorithm: Bentley, Floyd 1987)
-// and sorts them, so that columns are read in one direction.
+// sample draws rows without replacement (Floyd's algorithm: Bentley, Floyd 1987).
 func (g *isolationGrower) sample(rows, samples int) {
 	clear(g.drawn)
 	g.rows = g.rows[:0]
@@ -56,7 +55,6 @@ func (g *isolationGrower) sample(rows, samples int) {
 		g.drawn[row] = struct{}{}
 		g.rows = append(g.rows, row)
 	}
-	slices.Sort(g.rows)
 }
 
 // node appends the subtree of the sample's range [from, to) at a depth. The first
@@ -102,8 +100,12 @@ func (g *isolationGrower) span(feature, from, to int) span {
 	col := g.x[feature]
 	s := span{lo: math.MaxFloat32, hi: -math.MaxFloat32}
 	values := g.values[from:to]
+	// A loop of its own, with nothing in it to wait for a value: columns do not fit
+	// into the cache, and so many reads are under way at a time.
 	for k, row := range g.rows[from:to] {
-		v := col[row]
+		values[k] = col[row]
+	}
+	for k, v := range values {
 		if v != v {
 			s.missing++
 		} else {

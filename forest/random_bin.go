@@ -1,5 +1,7 @@
 package forest
 
+import "math"
+
 const (
 	missingBin = 255
 	// edgeRows is how many rows, evenly spaced, a feature's edges come from
@@ -47,32 +49,67 @@ func (b *binned) transpose(threads int) {
 }
 
 // edges returns at most bins-1 thresholds: one between any two neighbouring
-// values where so many bins suffice, else those that make the bins about
-// equally full.
+// values where so many bins suffice. Else they make bins that are about equally
+// heavy, where a bin weighs half by its share of the rows and half by its share of
+// the reach of the values: bins of equally many rows alone put all of a tail into
+// one bin, and what sets attacks apart is mostly in tails.
 func edges(sorted []float32, bins int) []float32 {
-	distinct := 0
-	for i, v := range sorted {
-		if i == 0 || v != sorted[i-1] {
-			distinct++
+	at := place(sorted)
+	weight := func(i, end int) float64 { // of sorted[i:end], equal values
+		w := float64(end-i) / float64(len(sorted))
+		if i > 0 {
+			w += min(at(sorted[i])-at(sorted[i-1]), 1/float64(bins)) // a gap fills no more than a bin
 		}
+		return w
+	}
+	distinct, rest := 0, 0.0 // rest: weight of the open bin and of what comes after
+	for i, end := 0, 0; i < len(sorted); i = end {
+		end = run(sorted, i)
+		distinct++
+		rest += weight(i, end)
 	}
 	var out []float32
-	filled, begun := 0, 0 // rows of the open bin, first row of it
-	for i := 0; i < len(sorted); {
-		end := i + 1
-		for end < len(sorted) && sorted[end] == sorted[i] {
-			end++
-		}
+	filled := 0.0 // weight of the open bin
+	for i, end := 0, 0; i < len(sorted); i = end {
+		end = run(sorted, i)
+		w := weight(i, end)
 		left := bins - len(out) // bins that are not closed
-		want := (len(sorted) - begun + left - 1) / left
-		run := end - i
-		if filled > 0 && left > 1 && (distinct <= bins || filled+run-want > want-filled) {
+		want := rest / float64(left)
+		if i > 0 && left > 1 && (distinct <= bins || filled+w-want > want-filled) {
 			lo, hi := sorted[i-1], sorted[i]
 			out = append(out, between((float64(lo)+float64(hi))/2, lo, hi))
-			begun, filled = i, 0
+			rest -= filled
+			filled = 0
 		}
-		filled += run
-		i = end
+		filled += w
 	}
 	return out
+}
+
+// run returns the end of the equal values that begin at i.
+func run(sorted []float32, i int) int {
+	end := i + 1
+	for end < len(sorted) && sorted[end] == sorted[i] {
+		end++
+	}
+	return end
+}
+
+// place returns where in the reach of a column a value lies, in [0, 1]. The reach
+// ends reachSpreads interquartile ranges from the median, so that a single huge
+// value does not take all the bins.
+func place(sorted []float32) func(v float32) float64 {
+	if len(sorted) == 0 {
+		return nil
+	}
+	const reachSpreads = 8
+	last := len(sorted) - 1
+	lo, hi := float64(sorted[0]), float64(sorted[last])
+	if spread := float64(sorted[3*last/4]) - float64(sorted[last/4]); spread > 0 {
+		middle := float64(sorted[last/2])
+		lo, hi = max(lo, middle-reachSpreads*spread), min(hi, middle+reachSpreads*spread)
+	}
+	return func(v float32) float64 {
+		return (min(max(float64(v), lo), hi) - lo) / max(hi-lo, math.SmallestNonzeroFloat64)
+	}
 }

@@ -1,9 +1,6 @@
 package forest
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // batch is how many features of a node are counted in one pass over its rows.
 const batch = 8
@@ -12,9 +9,14 @@ const batch = 8
 // features of a row share a cache line or two; larger ones column by column.
 // Nodes of fewer draws than fewDraws look at one feature after the other, for
 // the first is often enough.
+//
+// Where denseDraws draws or more fall into 256 bins, looking for empty ones does
+// not pay.
 const (
 	lineDraws = 8192
 	fewDraws  = 6
+
+	denseDraws = 256
 )
 
 // search draws features until MaxFeatures of them are not constant, and returns
@@ -35,11 +37,11 @@ func (g *randomGrower) search(p part, counts uint64, constants int) (cutoff, int
 		g.fill(g.features[end-n:end], p)
 		last := end - 1 // where the next feature that is not constant goes
 		for k := n - 1; k >= 0; k-- {
-			if g.occupied[k].single() {
-				g.hist[k][g.occupied[k].first()] = 0
+			c := g.best(k, counts)
+			if c.constant {
 				continue
 			}
-			if c := g.best(k, counts); c.impurity < best.impurity {
+			if c.impurity < best.impurity {
 				best = c
 				best.feature = int(g.features[end-n+k])
 			}
@@ -61,23 +63,16 @@ func (g *randomGrower) swap(a, b int) { g.features[a], g.features[b] = g.feature
 // bins is a set of bins.
 type bins [4]uint64
 
-func (b *bins) single() bool {
-	return bits.OnesCount64(b[0])+bits.OnesCount64(b[1])+bits.OnesCount64(b[2])+bits.OnesCount64(b[3]) == 1
-}
-
-func (b *bins) first() int {
-	for i, word := range b {
-		if word != 0 {
-			return i*64 + bits.TrailingZeros64(word)
-		}
-	}
-	return missingBin
-}
-
 // fill counts the draws of a part in the bins of at most batch features, in
-// g.hist, and notes in g.occupied which bins hold any. g.hist must be zero.
+// g.hist, and notes in g.occupied which bins hold any; of many draws it notes all
+// bins. g.hist must be zero.
 func (g *randomGrower) fill(features []int32, p part) {
 	drawn := g.drawn[p.from:p.to]
+	if len(drawn) >= denseDraws {
+		for k := range features {
+			g.occupied[k] = bins{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+		}
+	}
 	if len(drawn) < lineDraws {
 		g.fillLines(features, drawn)
 	} else {
@@ -88,24 +83,12 @@ func (g *randomGrower) fill(features []int32, p part) {
 			}
 		}
 	}
-	if len(drawn) < 256 {
-		return
-	}
-	for k := range features {
-		var occupied bins
-		for code, n := range g.hist[k] {
-			if n != 0 {
-				occupied[code>>6] |= 1 << (code & 63)
-			}
-		}
-		g.occupied[k] = occupied
-	}
 }
 
 // fillLines is fill in one pass over the rows.
 func (g *randomGrower) fillLines(features []int32, drawn []draw) {
 	stride := len(g.codes)
-	if len(drawn) >= 256 {
+	if len(drawn) >= denseDraws {
 		for _, d := range drawn {
 			line, n := g.lines[int(d.row)*stride:][:stride], d.counts()
 			for k, feature := range features {

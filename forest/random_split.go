@@ -13,6 +13,7 @@ type cutoff struct {
 	missingLeft bool    // where missing values go
 	impurity    float64 // the sum of impurity over both sides
 	left        uint64  // draws that go left, as draw.counts packs them
+	constant    bool    // all draws lie in one bin: there is no cutoff
 }
 
 // threshold returns the edge in the middle of the gap between the bins, so that
@@ -45,6 +46,9 @@ func (g *randomGrower) best(k int, counts uint64) cutoff {
 		for ; word != 0; word &= word - 1 {
 			bin := i*64 + bits.TrailingZeros64(word)
 			n := hist[bin]
+			if n == 0 {
+				continue
+			}
 			hist[bin] = 0
 			if last >= 0 && (mixed(n|before) || g.MinSamplesLeaf > 1) {
 				if impurity := g.sides(left, counts); impurity < best.impurity {
@@ -60,9 +64,10 @@ func (g *randomGrower) best(k int, counts uint64) cutoff {
 			last, before = bin, n
 		}
 	}
+	best.constant = left == counts && before == counts || missing == counts
 	if missing == 0 {
 		best.missingLeft = 2*draws(best.left) >= draws(counts)
-	} else if impurity := g.sides(left, counts); impurity < best.impurity {
+	} else if impurity := g.sides(left, counts); missing != counts && impurity < best.impurity {
 		best = cutoff{bin: last, next: missingBin, left: left, impurity: impurity}
 	}
 	return best
@@ -72,23 +77,26 @@ func (g *randomGrower) best(k int, counts uint64) cutoff {
 func mixed(counts uint64) bool { return counts&math.MaxUint32 != 0 && counts>>32 != 0 }
 
 // sides returns the impurity of both sides of a cutoff together, or +Inf when one
-// of them has too few draws. The conversions keep compilers from fusing the
-// operations, which would round otherwise on some machines.
+// of them has too few draws; see impurity. The conversions to float64 keep
+// compilers from fusing the operations, which would round otherwise on some
+// machines; those from signed integers are one instruction.
 func (g *randomGrower) sides(left, counts uint64) float64 {
 	right := counts - left
 	if least := uint64(g.MinSamplesLeaf); least > 1 && (draws(left) < least || draws(right) < least) {
 		return math.Inf(1)
 	}
-	l0, l1 := g.weigh(left)
-	r0, r1 := g.weigh(right)
-	l, r := l0+l1, r0+r1
+	l0, l1 := float64(int64(left&math.MaxUint32)), float64(int64(left>>32))
+	r0, r1 := float64(int64(right&math.MaxUint32)), float64(int64(right>>32))
+	l := float64(g.weights[0]*l0) + float64(g.weights[1]*l1)
+	r := float64(g.weights[0]*r0) + float64(g.weights[1]*r1)
 	return (float64(float64(l0*l1)*r) + float64(float64(r0*r1)*l)) / float64(l*r)
 }
 
-// impurity is half of the weight of the draws times their Gini impurity.
+// impurity is the weight of the draws times their Gini impurity, over twice the
+// product of the classes' weights, which is the same in all nodes.
 func (g *randomGrower) impurity(counts uint64) float64 {
 	w0, w1 := g.weigh(counts)
-	return float64(w0*w1) / (w0 + w1)
+	return float64(float64(int64(counts&math.MaxUint32))*float64(int64(counts>>32))) / (w0 + w1)
 }
 
 // draws adds up both classes of packed counts.

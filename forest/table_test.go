@@ -1,0 +1,111 @@
+//go:build unix
+
+package forest
+
+import (
+	"cmp"
+	"encoding/binary"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+var (
+	tableDir     = flag.String("table", "", "folder with the tables of testdata/side_by_side.py, for BenchmarkTable")
+	tableThreads = flag.Int("threads", 1, "threads of BenchmarkTable")
+	tableSeed    = flag.Uint64("table-seed", 0, "seed of BenchmarkTable")
+)
+
+// readTable reads n columns of float32.
+func readTable(b *testing.B, name string, n int) [][]float32 {
+	b.Helper()
+	raw, err := os.ReadFile(filepath.Join(*tableDir, name))
+	if err != nil {
+		b.Fatal(err)
+	}
+	rows := len(raw) / 4 / n
+	x := make([][]float32, n)
+	for f := range x {
+		x[f] = make([]float32, rows)
+		for i := range x[f] {
+			x[f][i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*(f*rows+i):]))
+		}
+	}
+	return x
+}
+
+// precision returns the average precision of scores, as scikit-learn defines it.
+func precision(scores []float32, y []uint8) float64 {
+	order := make([]int, len(y))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+	var sum, positives, before float64
+	for k := 0; k < len(order); {
+		for s := scores[order[k]]; k < len(order) && scores[order[k]] == s; k++ {
+			positives += float64(y[order[k]])
+		}
+		sum += (positives - before) * positives / float64(k)
+		before = positives
+	}
+	return sum / positives
+}
+
+// BenchmarkTable is this package's side of testdata/side_by_side.py.
+func BenchmarkTable(b *testing.B) {
+	if *tableDir == "" {
+		b.Skip("no -table: run testdata/side_by_side.py")
+	}
+	b.Run("fit-isolation", func(b *testing.B) {
+		x := readTable(b, "isolation.f32", benchFeatures)
+		opts := DefaultIsolationOptions()
+		opts.Threads, opts.Seed = *tableThreads, *tableSeed
+		report := cpu(b, 0)
+		for b.Loop() {
+			fitIsolation(b, x, opts)
+		}
+		report()
+	})
+	b.Run("fit-random", func(b *testing.B) {
+		x := readTable(b, "train.f32", benchFeatures)
+		y, err := os.ReadFile(filepath.Join(*tableDir, "train.u8"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		opts := DefaultRandomOptions()
+		opts.Threads, opts.Seed = *tableThreads, *tableSeed
+		var f *Random
+		report := cpu(b, 0)
+		for b.Loop() {
+			f = fitRandom(b, x, y, opts)
+		}
+		report()
+		truth, err := os.ReadFile(filepath.Join(*tableDir, "test.u8"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		got := scores(b, f, readTable(b, "test.f32", benchFeatures), *tableThreads)
+		b.ReportMetric(area(got, truth), "AUROC")
+		b.ReportMetric(precision(got, truth), "AUPRC")
+	})
+}
+
+func TestPrecision(t *testing.T) {
+	// By hand: ranks 1 and 3 hold the positives; ties are one step.
+	for _, c := range []struct {
+		scores []float32
+		y      []uint8
+		want   float64
+	}{
+		{[]float32{0.9, 0.8, 0.7, 0.1}, []uint8{1, 0, 1, 0}, (1 + 2.0/3) / 2},
+		{[]float32{0.5, 0.5, 0.5, 0.5}, []uint8{1, 0, 0, 0}, 0.25},
+	} {
+		if got := precision(c.scores, c.y); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%v %v: got %v, want %v", c.scores, c.y, got, c.want)
+		}
+	}
+}
