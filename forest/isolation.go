@@ -104,7 +104,7 @@ func (f *Isolation) Score(x [][]float32, out []float32, threads int) error {
 	if f.plan == nil {
 		return errors.New("isolation forest: neither fitted nor decoded")
 	}
-	return f.plan.score(x, out, threads, f.box, func(sum, distance float64) float32 {
+	return f.plan().score(x, out, threads, f.box, func(sum, distance float64) float32 {
 		return float32(f.anomaly(shorten(sum/float64(len(f.trees)), distance)))
 	})
 }

@@ -209,12 +209,12 @@ func TestKernelsScoreAlike(t *testing.T) {
 		rnd := fitRandom(t, x, y, ropts)
 		for name, m := range map[string]*model{"isolation": &iso.model, "random": &rnd.model} {
 			want := make([]uint64, c.rows)
-			m.plan.walkFew(x, 0, want)
+			m.plan().walkFew(x, 0, want)
 			for _, k := range kernels() {
 				for _, most := range []int{k.mostSplits, 100, 0} { // also with trees that are walked
 					limited := *k
 					limited.mostSplits = most
-					p := newPlan(m.features, m.trees, m.plan.unit, &limited)
+					p := newPlan(m.features, m.trees, m.plan().unit, &limited)
 					got := make([]float32, c.rows)
 					r := 0
 					sum := func(sum, _ float64) float32 {
@@ -232,7 +232,8 @@ func TestKernelsScoreAlike(t *testing.T) {
 		}
 		var want []float32
 		for _, k := range kernels() {
-			iso.plan = newPlan(iso.features, iso.trees, pathUnit, k)
+			forced := newPlan(iso.features, iso.trees, pathUnit, k)
+			iso.plan = func() *plan { return forced }
 			got := scores(t, iso, x, 2)
 			if want == nil {
 				want = got
@@ -258,7 +259,7 @@ func TestWideCodes(t *testing.T) {
 	opts.NEstimators, opts.MinSamplesLeaf = 5, 50
 	f := fitRandom(t, x, y, opts)
 	widest := 0
-	for _, g := range f.plan.groups {
+	for _, g := range f.plan().groups {
 		for _, p := range g.programs {
 			widest = max(widest, p.width)
 		}
@@ -267,7 +268,7 @@ func TestWideCodes(t *testing.T) {
 		t.Fatalf("widest code: got %d bits, want more than 8", widest)
 	}
 	want := make([]uint64, rows)
-	f.plan.walkFew(x, 0, want)
+	f.plan().walkFew(x, 0, want)
 	for i, s := range scores(t, f, x, 1) {
 		if w := float32(probabilityUnit.float(want[i]) / 5); s != w {
 			t.Fatalf("row %d: got %v, want %v", i, s, w)

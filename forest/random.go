@@ -71,7 +71,7 @@ func (f *Random) Score(x [][]float32, out []float32, threads int) error {
 		return errors.New("random forest: neither fitted nor decoded")
 	}
 	trees := float64(len(f.trees))
-	return f.plan.score(x, out, threads, nil, func(sum, _ float64) float32 { return float32(sum / trees) })
+	return f.plan().score(x, out, threads, nil, func(sum, _ float64) float32 { return float32(sum / trees) })
 }
 
 // OutOfBag returns the estimate made in training.

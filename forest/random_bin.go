@@ -54,7 +54,7 @@ func (b *binned) transpose(threads int) {
 // the reach of the values: bins of equally many rows alone put all of a tail into
 // one bin, and what sets attacks apart is mostly in tails.
 func edges(sorted []float32, bins int) []float32 {
-	at := place(sorted)
+	at := reach(sorted)
 	weight := func(i, end int) float64 { // of sorted[i:end], equal values
 		w := float64(end-i) / float64(len(sorted))
 		if i > 0 {
@@ -95,10 +95,10 @@ func run(sorted []float32, i int) int {
 	return end
 }
 
-// place returns where in the reach of a column a value lies, in [0, 1]. The reach
+// reach returns where in the span of a column a value lies, in [0, 1]. The reach
 // ends reachSpreads interquartile ranges from the median, so that a single huge
 // value does not take all the bins.
-func place(sorted []float32) func(v float32) float64 {
+func reach(sorted []float32) func(v float32) float64 {
 	if len(sorted) == 0 {
 		return nil
 	}

@@ -64,7 +64,7 @@ func BenchmarkTable(b *testing.B) {
 		x := readTable(b, "isolation.f32", benchFeatures)
 		opts := DefaultIsolationOptions()
 		opts.Threads, opts.Seed = *tableThreads, *tableSeed
-		report := cpu(b, 0)
+		report := spent(b, 0)
 		for b.Loop() {
 			fitIsolation(b, x, opts)
 		}
@@ -79,7 +79,7 @@ func BenchmarkTable(b *testing.B) {
 		opts := DefaultRandomOptions()
 		opts.Threads, opts.Seed = *tableThreads, *tableSeed
 		var f *Random
-		report := cpu(b, 0)
+		report := spent(b, 0)
 		for b.Loop() {
 			f = fitRandom(b, x, y, opts)
 		}
