@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"mayfly/record/runtimes"
 )
 
 // place is what the names of cgroups tell of a container.
@@ -38,12 +40,12 @@ var runtimeParents = map[string]string{
 	"docker": runtimeDocker, "default": runtimeContainerd, "k8s.io": runtimeContainerd, "libpod_parent": runtimePodman,
 }
 
-// Names of runtimes in the containers table.
+// Names of runtimes in the containers table, as the runtimes call themselves.
 const (
-	runtimeDocker     = "docker"
-	runtimeContainerd = "containerd"
+	runtimeDocker     = runtimes.Docker
+	runtimeContainerd = runtimes.Containerd
 	runtimeCRIO       = "cri-o"
-	runtimePodman     = "podman"
+	runtimePodman     = runtimes.Podman
 )
 
 // readPlace reads the name of a container's cgroup and the names of those above

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -11,6 +12,7 @@ import (
 
 	"mayfly/bpf"
 	"mayfly/record/privilege"
+	"mayfly/record/runtimes"
 )
 
 // keepable are the capabilities that a recorder keeps where it does not work
@@ -28,8 +30,7 @@ func (r *recorder) confine() error {
 	if err != nil {
 		return fmt.Errorf("give up privileges: %w", err)
 	}
-	host := r.opts.DockerHost
-	network := host != "" && !strings.HasPrefix(host, "unix://")
+	network := slices.ContainsFunc(r.opts.Runtimes, func(s runtimes.Source) bool { return !strings.HasPrefix(s.Address, "unix://") })
 	if err := privilege.Confine(keep, privilege.Calls{Network: network}); err != nil {
 		return fmt.Errorf("give up privileges: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"mayfly/bpf"
+	"mayfly/record/runtimes"
 	"mayfly/trace"
 )
 
@@ -113,32 +114,24 @@ func (cs *containers) scan() error {
 	return nil
 }
 
-// learn takes facts from the runtime.
-func (cs *containers) learn(facts *trace.Container) {
+// learn takes facts from a runtime, and returns the container that they are of,
+// nil where none such has been seen yet.
+func (cs *containers) learn(facts *trace.Container) *container {
 	known, ok := cs.facts[facts.ContainerID]
-	switch {
-	case !ok:
+	if !ok {
 		cs.order = append(cs.order, facts.ContainerID)
-	case facts.ImageID == "", before(facts, known):
-		return // an answer that came late and knows less
 	}
-	cs.facts[facts.ContainerID] = facts
-	if c := cs.byID[facts.ContainerID]; c != nil {
-		c.facts, c.told = facts, false
+	merged := runtimes.Merge(known, facts)
+	cs.facts[facts.ContainerID] = merged
+	c := cs.byID[facts.ContainerID]
+	if c != nil {
+		c.facts, c.told = merged, false
 	}
 	for len(cs.order) > maxFacts {
 		delete(cs.facts, cs.order[0])
 		cs.order = cs.order[1:]
 	}
-}
-
-// before says whether a was asked for before b was: the same run of a container,
-// not yet ended.
-func before(a, b *trace.Container) bool {
-	if a.FinishedNS != nil || b.FinishedNS == nil {
-		return false
-	}
-	return a.StartedNS == nil || b.StartedNS != nil && *a.StartedNS <= *b.StartedNS
+	return c
 }
 
 // rows returns a row for each container that has something new to tell.

@@ -9,24 +9,25 @@ import (
 
 	"mayfly/bpf"
 	"mayfly/record/redact"
+	"mayfly/record/runtimes"
 )
 
 // Options say what is recorded and where it goes.
 type Options struct {
-	Dir         string           // trace directory; made where it is missing
-	Host        string           // name in the trace; "" is the machine's own
-	All         bool             // the host's tasks too, not only containers'
-	Rotate      time.Duration    // files are sealed at multiples of this on the wall clock
-	RotateBytes int64            // and when this much was read from the kernel since the last seal
-	DockerHost  string           // "" is Docker's default socket
-	NoRuntime   bool             // ask no container runtime
-	Recorder    string           // name and version for the trace's metadata
-	Redact      *redact.Redactor // takes secrets out of command lines; nil leaves them in
-	BPF         bpf.Options      // rings; its Host is set from All
-	Confine     bool             // give up privileges of the whole process once recording has begun
-	WriteDirs   []string         // other directories that the process goes on to write into
-	Log         *slog.Logger     // nil: discard
-	Ready       func()           // called once recording has begun; may be nil
+	Dir         string            // trace directory; made where it is missing
+	Host        string            // name in the trace; "" is the machine's own
+	All         bool              // the host's tasks too, not only containers'
+	Rotate      time.Duration     // files are sealed at multiples of this on the wall clock
+	RotateBytes int64             // and when this much was read from the kernel since the last seal
+	Runtimes    []runtimes.Source // container runtimes to ask; nil is runtimes.DefaultSources
+	NoRuntime   bool              // ask no container runtime
+	Recorder    string            // name and version for the trace's metadata
+	Redact      *redact.Redactor  // takes secrets out of command lines; nil leaves them in
+	BPF         bpf.Options       // rings; its Host is set from All
+	Confine     bool              // give up privileges of the whole process once recording has begun
+	WriteDirs   []string          // other directories that the process goes on to write into
+	Log         *slog.Logger      // nil: discard
+	Ready       func()            // called once recording has begun; may be nil
 }
 
 // DefaultOptions records containers, and seals files each minute and each 256 MiB.
@@ -53,6 +54,9 @@ func (o *Options) fill() error {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Runtimes == nil {
+		o.Runtimes = runtimes.DefaultSources()
 	}
 	o.BPF.Host = o.All
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mayfly/bpf"
+	"mayfly/record/runtimes"
 	"mayfly/trace"
 )
 
@@ -122,9 +123,7 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 	runtimeCtx, stopRuntime := context.WithCancel(ctx)
 	defer stopRuntime()
 	if !r.opts.NoRuntime {
-		if err := watchDocker(runtimeCtx, r.opts.DockerHost, r.facts, r.opts.Log); err != nil {
-			return Summary{}, err
-		}
+		runtimes.Watch(runtimeCtx, r.opts.Runtimes, r.facts, r.opts.Log)
 	}
 	written := r.startWriter(writer)
 	began := time.Now()

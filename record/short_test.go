@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"mayfly/record/dockertest"
+	"mayfly/record/runtimes"
 	"mayfly/trace"
 )
 
@@ -179,6 +181,11 @@ func runShort(runc, dir, bundle, id string) error {
 	return nil
 }
 
+// dockerSource is how the recorder asks a test's daemon.
+func dockerSource(d *dockertest.Daemon) []runtimes.Source {
+	return []runtimes.Source{{Kind: runtimes.Docker, Address: cmp.Or(d.Host, "unix:///var/run/docker.sock")}}
+}
+
 // TestShortDocker runs containers by Docker that are removed when they end, and
 // wants their events and who they were.
 func TestShortDocker(t *testing.T) {
@@ -189,7 +196,7 @@ func TestShortDocker(t *testing.T) {
 	mustRecord(t)
 	d := dockertest.StartDaemon(t)
 	image := d.BusyboxImage(t)
-	rec := startRecording(t, func(o *Options) { o.NoRuntime, o.DockerHost = false, d.Host })
+	rec := startRecording(t, func(o *Options) { o.NoRuntime, o.Runtimes = false, dockerSource(d) })
 	time.Sleep(500 * time.Millisecond) // for the stream of events
 	marks, names := map[string]string{}, map[string]string{}
 	for i := range n {

@@ -134,18 +134,19 @@ func (t *Trace) Containers(ctx context.Context) (map[string]Container, error) {
 		})
 		var c Container
 		for _, row := range all {
-			overlay(reflect.ValueOf(&c).Elem(), reflect.ValueOf(row))
+			Overlay(&c, &row)
 		}
 		merged[id] = c
 	}
 	return merged, nil
 }
 
-// overlay sets each field of dst that src knows.
-func overlay(dst, src reflect.Value) {
-	for i := range src.NumField() {
-		if !src.Field(i).IsZero() {
-			dst.Field(i).Set(src.Field(i))
+// Overlay sets each field of dst that src knows: what is not null, empty or 0.
+func Overlay(dst, src *Container) {
+	to, from := reflect.ValueOf(dst).Elem(), reflect.ValueOf(src).Elem()
+	for i := range from.NumField() {
+		if !from.Field(i).IsZero() {
+			to.Field(i).Set(from.Field(i))
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mayfly/record"
+	"mayfly/record/runtimes"
 )
 
 const recordLong = `Record what containers do, with eBPF, into a trace: a directory of Parquet files.
@@ -22,7 +23,9 @@ Of each container it records events with their arguments (programs run, files
 opened, renamed and removed, sockets, changes of identity, mounts, ptrace, kernel
 modules, namespaces) and every system call of every thread as sequences. Events
 that could not be kept are counted, by container, in the trace itself. Where a
-Docker daemon answers, its facts of each container are added.
+container runtime answers, its facts of each container are added: Docker, podman,
+containerd or a CRI runtime (Kubernetes), at their usual sockets or where --runtime
+says; nothing waits for them.
 
 It needs root and a kernel with BTF. It stops at SIGINT, SIGTERM or after
 --duration; then it writes what is still in the kernel and seals the files. Until
@@ -38,6 +41,7 @@ Example:
 type recordOptions struct {
 	record.Options
 	duration time.Duration
+	runtimes []string
 	verbose  bool
 }
 
@@ -59,7 +63,8 @@ func newRecordCommand() *cobra.Command {
 	f.BoolVar(&opts.BPF.Setup, "runtime-setup", false, "record what a runtime does in a container before its program starts")
 	f.DurationVar(&opts.duration, "duration", 0, "stop after this long (0: until a signal)")
 	f.DurationVar(&opts.Rotate, "rotate", opts.Rotate, "complete files at multiples of this on the wall clock")
-	f.StringVar(&opts.DockerHost, "docker-host", "", "Docker's API, as unix:///run/docker.sock (default: Docker's own default)")
+	f.StringArrayVar(&opts.runtimes, "runtime", nil, "ask this container runtime, as docker=unix:///run/docker.sock (docker, podman, containerd or cri; repeatable; default: the usual sockets)")
+	f.BoolVar(&opts.NoRuntime, "no-runtime", false, "ask no container runtime")
 	f.StringVar(&opts.Host, "host", "", "name of this machine in the trace (default: its host name)")
 	f.BoolVarP(&opts.verbose, "verbose", "v", false, "print what happens to stderr")
 	return cmd
@@ -73,6 +78,13 @@ func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error 
 		return usageErrorf("record: --rotate %v: want a second or more", opts.Rotate)
 	case opts.duration < 0:
 		return usageErrorf("record: --duration %v: want more than 0", opts.duration)
+	}
+	for _, text := range opts.runtimes {
+		source, err := runtimes.ParseSource(text)
+		if err != nil {
+			return usageErrorf("record: --%v", err)
+		}
+		opts.Runtimes = append(opts.Runtimes, source)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -28,6 +28,19 @@ type File struct {
 // second run finds its layers; its bytes are the same each time.
 func (d *Daemon) Image(t testing.TB, name string, files map[string]File, changes ...string) string {
 	t.Helper()
+	args := []string{"import"}
+	for _, change := range changes {
+		args = append(args, "--change", change)
+	}
+	if _, err := d.try(Layer(t, files), append(args, "-", name)...); err != nil {
+		t.Fatalf("docker import %s: %v", name, err)
+	}
+	return name
+}
+
+// Layer returns files as the tar of an image's layer, the same bytes each time.
+func Layer(t testing.TB, files map[string]File) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
@@ -57,14 +70,7 @@ func (d *Daemon) Image(t testing.TB, name string, files map[string]File, changes
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"import"}
-	for _, change := range changes {
-		args = append(args, "--change", change)
-	}
-	if _, err := d.try(b.Bytes(), append(args, "-", name)...); err != nil {
-		t.Fatalf("docker import %s: %v", name, err)
-	}
-	return name
+	return b.Bytes()
 }
 
 // Base returns the files that programs expect to find: /etc/passwd, /etc/group,

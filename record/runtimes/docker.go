@@ -1,10 +1,9 @@
-package record
+package runtimes
 
 import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -18,60 +17,47 @@ import (
 	"mayfly/trace"
 )
 
-// docker asks a Docker daemon for the facts of each container: of those that
-// run, and of each new one at its creation, because one that is removed
-// when it ends may be gone a moment later.
+// docker asks a Docker daemon, or podman in its place, for the facts of each
+// container: of those that run, and of each new one at its creation, because one
+// that is removed when it ends may be gone a moment later.
 type docker struct {
-	client *client.Client
-	facts  chan<- *trace.Container
-	log    *slog.Logger
-	slots  chan struct{} // inspections at a time
+	runtime string // Docker or Podman
+	client  *client.Client
+	sink    sink
+	slots   chan struct{} // inspections at a time
 
 	mu     sync.Mutex
 	images map[string]string // image id → repo digest
 }
 
-// watchDocker sends facts until ctx ends. A daemon that does not answer, or goes
-// away, is asked again now and then; nothing waits for it.
-func watchDocker(ctx context.Context, host string, facts chan<- *trace.Container, log *slog.Logger) error {
-	opts := []client.Opt{}
-	if host != "" {
-		opts = append(opts, client.WithHost(host))
-	}
-	c, err := client.New(opts...)
+func newDocker(s Source, out sink) (*docker, error) {
+	c, err := client.New(client.WithHost(s.Address))
 	if err != nil {
-		return fmt.Errorf("docker host %q: %w", host, err)
+		return nil, fmt.Errorf("%s: %w", s, err)
 	}
-	d := &docker{client: c, facts: facts, log: log, images: map[string]string{}, slots: make(chan struct{}, 16)}
-	go func() {
-		defer func() { _ = c.Close() }()
-		for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
-			err := d.follow(ctx)
-			log.Debug("docker", "error", err, "again in", wait)
-			select {
-			case <-ctx.Done():
-			case <-time.After(wait):
-			}
-		}
-	}()
-	return nil
+	return &docker{runtime: s.Kind, client: c, sink: out, images: map[string]string{}, slots: make(chan struct{}, 16)}, nil
 }
 
+func (d *docker) close() { _ = d.client.Close() }
+
 // follow inspects the containers that run and then those that events name.
-func (d *docker) follow(ctx context.Context) error {
+func (d *docker) follow(ctx context.Context, connected func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// The stream first: a container created in between is in one of the two.
-	stream := d.client.Events(ctx, client.EventsListOptions{
-		Filters: client.Filters{}.Add("type", string(events.ContainerEventType)).
-			Add("event", "create", "start", "die", "rename"),
-	})
+	// Podman's filter does not know Docker's names of its events.
+	filters := client.Filters{}.Add("type", string(events.ContainerEventType))
+	if d.runtime == Docker {
+		filters = filters.Add("event", "create", "start", "die", "rename")
+	}
+	stream := d.client.Events(ctx, client.EventsListOptions{Filters: filters})
 	list, err := d.client.ContainerList(ctx, client.ContainerListOptions{})
 	if err != nil {
 		return err
 	}
+	connected()
 	for _, c := range list.Items {
-		d.send(ctx, summaryFacts(&c))
+		d.sink.send(ctx, d.summaryFacts(&c))
 		d.inspect(ctx, c.ID)
 	}
 	for {
@@ -81,10 +67,11 @@ func (d *docker) follow(ctx context.Context) error {
 		case err := <-stream.Err:
 			return err
 		case m := <-stream.Messages:
-			if m.Action == events.ActionCreate {
-				d.send(ctx, messageFacts(m.Actor))
+			switch m.Action {
+			case events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionRename, "died":
+				d.sink.send(ctx, d.messageFacts(&m))
+				d.inspect(ctx, m.Actor.ID)
 			}
-			d.inspect(ctx, m.Actor.ID)
 		}
 	}
 }
@@ -103,58 +90,48 @@ func (d *docker) inspect(ctx context.Context, id string) {
 		defer cancel()
 		result, err := d.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 		if err != nil {
-			d.log.Debug("docker inspect", "container", id, "error", err)
+			d.sink.log.Debug("docker inspect", "container", id, "error", err)
 			return
 		}
 		facts := dockerFacts(&result.Container)
+		facts.Runtime = d.runtime
 		facts.ImageDigest = d.digest(ctx, facts.ImageID)
-		d.send(ctx, facts)
+		d.sink.send(ctx, facts)
 	}()
-}
-
-func (d *docker) send(ctx context.Context, facts *trace.Container) {
-	select {
-	case d.facts <- facts:
-	case <-ctx.Done():
-	}
 }
 
 // messageFacts is what an event itself tells of a container: enough to know it
 // by, should it be gone before it is inspected.
-func messageFacts(actor events.Actor) *trace.Container {
-	c := &trace.Container{ContainerID: actor.ID, Runtime: "docker",
-		Name: actor.Attributes["name"], Image: actor.Attributes["image"]}
-	labels := maps.Clone(actor.Attributes)
-	delete(labels, "name")
-	delete(labels, "image")
+func (d *docker) messageFacts(m *events.Message) *trace.Container {
+	c := &trace.Container{ContainerID: m.Actor.ID, Runtime: d.runtime, Facts: trace.FactsPartial,
+		Name: m.Actor.Attributes["name"], Image: m.Actor.Attributes["image"]}
+	switch m.Action {
+	case events.ActionStart:
+		c.StartedNS = new(m.TimeNano)
+	case events.ActionDie, "died":
+		c.FinishedNS = new(m.TimeNano)
+	}
+	labels := maps.Clone(m.Actor.Attributes)
+	for _, key := range notLabels {
+		delete(labels, key)
+	}
 	setLabels(c, labels)
 	return c
 }
 
+// notLabels are the attributes of an event that are not the container's labels.
+var notLabels = []string{"name", "image", "exitCode", "execDuration", "signal", "oldName",
+	"containerExitCode", "podId", "PodID", "ID"}
+
 // summaryFacts is what the list of containers tells of one.
-func summaryFacts(s *api.Summary) *trace.Container {
-	c := &trace.Container{ContainerID: s.ID, Runtime: "docker", Image: s.Image}
+func (d *docker) summaryFacts(s *api.Summary) *trace.Container {
+	c := &trace.Container{ContainerID: s.ID, Runtime: d.runtime, Facts: trace.FactsPartial, Image: s.Image}
 	if len(s.Names) > 0 {
 		c.Name = strings.TrimPrefix(s.Names[0], "/")
 	}
 	setLabels(c, s.Labels)
 	return c
 }
-
-func setLabels(c *trace.Container, labels map[string]string) {
-	c.Labels = nil
-	for key, value := range labels {
-		c.Labels = append(c.Labels, key+"="+value)
-	}
-	slices.Sort(c.Labels)
-	c.Pod, c.PodNamespace = labels[podLabel], labels[podNamespaceLabel]
-}
-
-// Labels that Kubernetes puts on its containers.
-const (
-	podLabel          = "io.kubernetes.pod.name"
-	podNamespaceLabel = "io.kubernetes.pod.namespace"
-)
 
 // digest is the repo digest of an image, "" for one that was never pushed or pulled.
 func (d *docker) digest(ctx context.Context, image string) string {
@@ -183,8 +160,9 @@ func (d *docker) digest(ctx context.Context, image string) string {
 // dockerFacts makes a row of what docker inspect says.
 func dockerFacts(in *api.InspectResponse) *trace.Container {
 	c := &trace.Container{
-		ContainerID: in.ID, Runtime: "docker", Name: strings.TrimPrefix(in.Name, "/"),
-		ImageID: in.Image, AppArmor: in.AppArmorProfile,
+		ContainerID: in.ID, Runtime: Docker, Facts: trace.FactsFull, Name: strings.TrimPrefix(in.Name, "/"),
+		ImageID: in.Image, AppArmor: in.AppArmorProfile, SELinux: in.ProcessLabel,
+		RestartCount: new(int64(in.RestartCount)),
 	}
 	if s := in.State; s != nil {
 		c.StartedNS, c.FinishedNS = when(s.StartedAt), when(s.FinishedAt)
@@ -193,10 +171,7 @@ func dockerFacts(in *api.InspectResponse) *trace.Container {
 		}
 	}
 	if h := in.HostConfig; h != nil {
-		c.Privileged = new(h.Privileged)
-		c.CapAdd, c.CapDrop = slices.Sorted(slices.Values(h.CapAdd)), slices.Sorted(slices.Values(h.CapDrop))
-		c.NetworkMode, c.PIDMode = string(h.NetworkMode), string(h.PidMode)
-		c.Seccomp = seccomp(h)
+		hostFacts(c, h)
 	}
 	for _, m := range in.Mounts {
 		mode := "ro"
@@ -216,6 +191,39 @@ func dockerFacts(in *api.InspectResponse) *trace.Container {
 		slices.Sort(c.Ports)
 	}
 	return c
+}
+
+func hostFacts(c *trace.Container, h *api.HostConfig) {
+	c.Privileged, c.ReadonlyRoot = new(h.Privileged), new(h.ReadonlyRootfs)
+	c.CapAdd, c.CapDrop = capabilities(h.CapAdd), capabilities(h.CapDrop)
+	c.NetworkMode, c.PIDMode, c.IPCMode = string(h.NetworkMode), string(h.PidMode), string(h.IpcMode)
+	c.UTSMode, c.UserNSMode = string(h.UTSMode), string(h.UsernsMode)
+	c.Seccomp, c.NoNewPrivs = seccomp(h), new(noNewPrivs(h))
+}
+
+// capabilities are names as the kernel has them, CAP_NET_ADMIN, or ALL; podman
+// and older versions of Docker keep what the user wrote.
+func capabilities(names []string) []string {
+	var full []string
+	for _, name := range names {
+		if name = strings.ToUpper(name); name != "ALL" && !strings.HasPrefix(name, "CAP_") {
+			name = "CAP_" + name
+		}
+		full = append(full, name)
+	}
+	slices.Sort(full)
+	return full
+}
+
+// noNewPrivs reads no-new-privileges, no-new-privileges=true and, as older
+// versions have it, :true.
+func noNewPrivs(h *api.HostConfig) bool {
+	for _, opt := range h.SecurityOpt {
+		if value, ok := strings.CutPrefix(opt, "no-new-privileges"); ok {
+			return value == "" || value[1:] == "true"
+		}
+	}
+	return false
 }
 
 // seccomp names the profile: unconfined, default, or for one of its own the

@@ -1,4 +1,4 @@
-package record
+package runtimes
 
 import (
 	"encoding/json"
@@ -24,12 +24,12 @@ func TestDockerFacts(t *testing.T) {
 	got := dockerFacts(&in[0])
 	want := &trace.Container{
 		ContainerID: "7d2c4c5e0f9f1bcb3a6df5f3b1b2ce8e4e8a53b4a57d1fd7c9d1c0c7b9f2e110",
-		Runtime:     "docker", Name: "shop", Image: "registry.example/shop:1.4@sha256:feed",
+		Runtime:     "docker", Facts: "full", Name: "shop", Image: "registry.example/shop:1.4@sha256:feed",
 		ImageID: "sha256:5b0b", Labels: []string{"a=1", "io.kubernetes.pod.name=shop-0", "io.kubernetes.pod.namespace=store"},
 		Pod: "shop-0", PodNamespace: "store", Privileged: new(false), CapAdd: []string{"CAP_NET_ADMIN"}, CapDrop: []string{"ALL"},
 		Mounts: []string{"/srv/data:/data:rw", "/srv/etc:/etc/shop:ro"}, User: "1000:1000",
 		AppArmor: "docker-default", NetworkMode: "host", PIDMode: "host", Entrypoint: []string{"/shop"}, Cmd: []string{"serve"},
-		Ports: []string{"80/tcp", "9000/udp"}, StartedNS: new(int64(1767225600_000000001)),
+		Ports: []string{"80/tcp", "9000/udp"}, NoNewPrivs: new(true), ReadonlyRoot: new(false), RestartCount: new(int64(0)), StartedNS: new(int64(1767225600_000000001)),
 	}
 	want.Seccomp = got.Seccomp
 	if diff := cmp.Diff(want, got); diff != "" {

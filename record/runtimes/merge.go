@@ -1,0 +1,34 @@
+package runtimes
+
+import "mayfly/trace"
+
+// Merge returns what known and more tell of a container together: what is full
+// counts more than what is partial, and of equals the later; what one does not
+// say, the other may. known may be nil. Neither is changed.
+func Merge(known, more *trace.Container) *trace.Container {
+	if known == nil {
+		return more
+	}
+	below, above := *known, *more
+	if known.Facts == trace.FactsFull && more.Facts != trace.FactsFull || known.Facts == more.Facts && before(more, known) {
+		below, above = above, below
+	}
+	if startedAfter(&above, &below) {
+		below.FinishedNS = nil // of an earlier run
+	}
+	trace.Overlay(&below, &above)
+	return &below
+}
+
+// before says whether a was asked for before b was: the same run of a container,
+// not yet ended.
+func before(a, b *trace.Container) bool {
+	if a.FinishedNS != nil || b.FinishedNS == nil {
+		return false
+	}
+	return a.StartedNS == nil || b.StartedNS != nil && *a.StartedNS <= *b.StartedNS
+}
+
+func startedAfter(a, b *trace.Container) bool {
+	return a.StartedNS != nil && b.FinishedNS != nil && *a.StartedNS > *b.FinishedNS
+}
