@@ -149,47 +149,72 @@ static __noinline int call_event(struct thread *t, struct task_struct *task, str
 	return 0;
 }
 
-// odd_call appends a call whose number does not say everything: of the 32-bit
+// ended_oddly is for a call whose number does not say everything: of the 32-bit
 // table, or none of a table, or sigreturn, which takes its own number away when
 // it puts the interrupted program's registers back.
-static __noinline int odd_call(struct thread *t, struct task_struct *task, s32 nr, long ret)
+static __noinline int ended_oddly(struct thread *t, s32 nr, bool compat, long ret)
 {
-	bool compat = is_compat(task);
-
 	if (compat && !ret && (nr == COMPAT_FORK || nr == COMPAT_VFORK || nr == COMPAT_CLONE ||
 			       nr == COMPAT_CLONE3))
 		return 0; // the child
+	if (compat && !ret && (nr == COMPAT_EXECVE || nr == COMPAT_EXECVEAT))
+		return 0; // a new program
 	if (nr == -1 && ret != -ENOSYS)
 		nr = compat ? COMPAT_SIGRETURN : call_sigreturn;
-	append(t, task, call_code(nr, compat));
+	append_edge(t, call_code(nr, compat));
 	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+// ended_specially is for a call that asks for more than a place in the sequence.
+static __noinline int ended_specially(struct thread *t, struct pt_regs *regs, u32 nr, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *t = thread_of(task);
-	u32 nr, what;
+	u32 what;
 
-	if (!t)
+	if (nr >= CALLS)
 		return 0;
+	what = special[nr];
+	if (what != SPECIAL_EVENT && !ret)
+		return 0; // a child, or a new program
+	append_edge(t, nr);
+	if (what != SPECIAL_FORK)
+		call_event(t, bpf_get_current_task_btf(), regs, nr, ret);
+	return 0;
+}
+
+static __always_inline int ended(struct thread *t, struct pt_regs *regs, long ret, bool compat)
+{
+	u32 nr;
+
 #if defined(__TARGET_ARCH_x86)
 	nr = regs->orig_ax;
 #else
 	nr = regs->syscallno;
 #endif
-	if (nr >= CALLS || is_compat(task))
-		return odd_call(t, task, nr, ret);
-	what = special[nr];
-	if (!what) {
-		append(t, task, nr);
-		return 0;
-	}
-	if (what != SPECIAL_EVENT && !ret)
-		return 0; // a child, or a new program
-	append_slowly(t, task, nr);
-	if (what != SPECIAL_FORK)
-		call_event(t, task, regs, nr, ret);
+	if (nr >= CALLS || compat)
+		return ended_oddly(t, nr, compat, ret);
+	if (special[nr])
+		return ended_specially(t, regs, nr, ret);
+	append(t, nr);
 	return 0;
+}
+
+// ended_unsettled is for a thread that must be looked at.
+static __noinline int ended_unsettled(struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *t = thread_of(task);
+
+	return t ? ended(t, regs, ret, is_compat(task)) : 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	struct thread *t = slot_at((u64)regs);
+
+	if (!t || t->regs != (u64)regs || !settled(t))
+		return ended_unsettled(regs, ret);
+	if (!t->record)
+		return 0;
+	return ended(t, regs, ret, is_compat_call(regs, t->task));
 }

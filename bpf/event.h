@@ -9,7 +9,7 @@
 #define BODY_MAX 12288  // a section starts below this
 #define BODY_GUARD 4352 // and is at most this long
 #define TEXT_MAX 4096
-#define SLOTS 4
+#define SCRATCHES 4
 
 struct scratch {
 	u32 busy;
@@ -28,7 +28,7 @@ struct scratch {
 // same CPU; so there are a few buffers per CPU, each taken by compare-and-swap.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLOTS);
+	__uint(max_entries, SCRATCHES);
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -83,7 +83,7 @@ static __always_inline struct scratch *event_begin(struct thread *t, struct task
 {
 	if (unwanted(t))
 		return NULL;
-	for (u32 i = 0; i < SLOTS; i++) {
+	for (u32 i = 0; i < SCRATCHES; i++) {
 		u32 slot = i;
 		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
 

@@ -218,8 +218,8 @@ func (p *Probes) FlushIdle() error {
 // FlushBlocked sends what FlushIdle does, and appends to it the calls that
 // threads are blocked in. It is for the end: once, after Detach.
 func (p *Probes) FlushBlocked() error {
-	if err := p.collection.Variables[MayflyVarEnded].Set(uint32(1)); err != nil {
-		return fmt.Errorf("ended: %w", err)
+	if err := p.collection.Variables[MayflyVarDetached].Set(uint32(1)); err != nil {
+		return fmt.Errorf("detached: %w", err)
 	}
 	return p.FlushIdle()
 }

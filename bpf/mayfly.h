@@ -133,6 +133,8 @@ volatile const u8 special[CALLS];
 #define COMPAT_CLONE 120
 #define COMPAT_CLONE3 435
 #define COMPAT_SIGRETURN 173
+#define COMPAT_EXECVE 11
+#define COMPAT_EXECVEAT 358
 #define ENOSYS 38
 
 // Switches, set before loading.
@@ -146,9 +148,10 @@ volatile const u64 epoch_length;
 u32 self_tgid; // the recorder itself
 boot_ns attached; // tasks that began later were seen being born
 u64 host_mounts;  // address of the first process's mount namespace
-u32 ended;     // nothing is attached any more: take the calls that threads are blocked in
+u32 detached;     // nothing is attached any more: take the calls that threads are blocked in
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
 boot_ns epoch_start;
+u32 moves;     // of tasks between cgroups
 u64 uncounted; // records lost that not even `counts` had room for
 
 // Each class of record has a ring of its own. Rare events that tell most of an

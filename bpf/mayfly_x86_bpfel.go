@@ -142,18 +142,22 @@ type MayflySockNames struct {
 
 type MayflyThread struct {
 	_      structs.HostLayout
+	Regs   uint64
+	Task   uint64
+	Record uint32
+	Epoch  uint32
+	Moves  uint32
+	N      uint32
+	Sent   uint32
+	Lock   uint32
+	Chunk  uint32
+	State  uint32
 	Leaf   uint64
 	Pids   uint64
 	Cgroup uint64
 	First  uint64
-	Record uint32
-	State  uint32
-	Epoch  uint32
-	Lock   uint32
-	N      uint32
-	Sent   uint32
-	Chunk  uint32
 	Tid    uint32
+	Host   uint32
 	Comm   [16]int8
 	Calls  [192]uint16
 }
@@ -171,13 +175,16 @@ const (
 	MayflyMapScratches       = "scratches"
 	MayflyMapSecurity        = "security"
 	MayflyMapSequences       = "sequences"
+	MayflyMapSlots           = "slots"
 	MayflyMapThreads         = "threads"
+	MayflyMapVerdicts        = "verdicts"
 	MayflyProgCgroupGone     = "cgroup_gone"
 	MayflyProgFlushIdle      = "flush_idle"
 	MayflyProgProcessExec    = "process_exec"
 	MayflyProgProcessExit    = "process_exit"
 	MayflyProgProcessFork    = "process_fork"
 	MayflyProgSysExit        = "sys_exit"
+	MayflyProgTaskMoved      = "task_moved"
 	MayflyProgWhoami         = "whoami"
 	MayflyVarAttached        = "attached"
 	MayflyVarCallExecve      = "call_execve"
@@ -185,16 +192,18 @@ const (
 	MayflyVarCallSigreturn   = "call_sigreturn"
 	MayflyVarCalls           = "calls"
 	MayflyVarCgroupV1        = "cgroup_v1"
-	MayflyVarEnded           = "ended"
+	MayflyVarDetached        = "detached"
 	MayflyVarEpoch           = "epoch"
 	MayflyVarEpochLength     = "epoch_length"
 	MayflyVarEpochStart      = "epoch_start"
 	MayflyVarHostMounts      = "host_mounts"
+	MayflyVarMoves           = "moves"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
 	MayflyVarRingSizes       = "ring_sizes"
 	MayflyVarSelective       = "selective"
 	MayflyVarSelfTgid        = "self_tgid"
+	MayflyVarSlotsMask       = "slots_mask"
 	MayflyVarSpecial         = "special"
 	MayflyVarUncounted       = "uncounted"
 	MayflyVarUnusedEvent     = "unused_event"
@@ -251,6 +260,7 @@ type MayflyProgramSpecs struct {
 	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
 	SysExit     *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskMoved   *ebpf.ProgramSpec `ebpf:"task_moved"`
 	Whoami      *ebpf.ProgramSpec `ebpf:"whoami"`
 }
 
@@ -267,7 +277,9 @@ type MayflyMapSpecs struct {
 	Scratches  *ebpf.MapSpec `ebpf:"scratches"`
 	Security   *ebpf.MapSpec `ebpf:"security"`
 	Sequences  *ebpf.MapSpec `ebpf:"sequences"`
+	Slots      *ebpf.MapSpec `ebpf:"slots"`
 	Threads    *ebpf.MapSpec `ebpf:"threads"`
+	Verdicts   *ebpf.MapSpec `ebpf:"verdicts"`
 }
 
 // MayflyVariableSpecs contains global variables before they are loaded into the kernel.
@@ -280,16 +292,18 @@ type MayflyVariableSpecs struct {
 	CallSigreturn   *ebpf.VariableSpec `ebpf:"call_sigreturn"`
 	Calls           *ebpf.VariableSpec `ebpf:"calls"`
 	CgroupV1        *ebpf.VariableSpec `ebpf:"cgroup_v1"`
-	Ended           *ebpf.VariableSpec `ebpf:"ended"`
+	Detached        *ebpf.VariableSpec `ebpf:"detached"`
 	Epoch           *ebpf.VariableSpec `ebpf:"epoch"`
 	EpochLength     *ebpf.VariableSpec `ebpf:"epoch_length"`
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
 	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
+	Moves           *ebpf.VariableSpec `ebpf:"moves"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
 	RingSizes       *ebpf.VariableSpec `ebpf:"ring_sizes"`
 	Selective       *ebpf.VariableSpec `ebpf:"selective"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
+	SlotsMask       *ebpf.VariableSpec `ebpf:"slots_mask"`
 	Special         *ebpf.VariableSpec `ebpf:"special"`
 	Uncounted       *ebpf.VariableSpec `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.VariableSpec `ebpf:"unused_event"`
@@ -327,7 +341,9 @@ type MayflyMaps struct {
 	Scratches  *ebpf.Map `ebpf:"scratches"`
 	Security   *ebpf.Map `ebpf:"security"`
 	Sequences  *ebpf.Map `ebpf:"sequences"`
+	Slots      *ebpf.Map `ebpf:"slots"`
 	Threads    *ebpf.Map `ebpf:"threads"`
+	Verdicts   *ebpf.Map `ebpf:"verdicts"`
 }
 
 func (m *MayflyMaps) Close() error {
@@ -341,7 +357,9 @@ func (m *MayflyMaps) Close() error {
 		m.Scratches,
 		m.Security,
 		m.Sequences,
+		m.Slots,
 		m.Threads,
+		m.Verdicts,
 	)
 }
 
@@ -355,16 +373,18 @@ type MayflyVariables struct {
 	CallSigreturn   *ebpf.Variable `ebpf:"call_sigreturn"`
 	Calls           *ebpf.Variable `ebpf:"calls"`
 	CgroupV1        *ebpf.Variable `ebpf:"cgroup_v1"`
-	Ended           *ebpf.Variable `ebpf:"ended"`
+	Detached        *ebpf.Variable `ebpf:"detached"`
 	Epoch           *ebpf.Variable `ebpf:"epoch"`
 	EpochLength     *ebpf.Variable `ebpf:"epoch_length"`
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
 	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
+	Moves           *ebpf.Variable `ebpf:"moves"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
 	RingSizes       *ebpf.Variable `ebpf:"ring_sizes"`
 	Selective       *ebpf.Variable `ebpf:"selective"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
+	SlotsMask       *ebpf.Variable `ebpf:"slots_mask"`
 	Special         *ebpf.Variable `ebpf:"special"`
 	Uncounted       *ebpf.Variable `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.Variable `ebpf:"unused_event"`
@@ -383,6 +403,7 @@ type MayflyPrograms struct {
 	ProcessExit *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork *ebpf.Program `ebpf:"process_fork"`
 	SysExit     *ebpf.Program `ebpf:"sys_exit"`
+	TaskMoved   *ebpf.Program `ebpf:"task_moved"`
 	Whoami      *ebpf.Program `ebpf:"whoami"`
 }
 
@@ -394,6 +415,7 @@ func (p *MayflyPrograms) Close() error {
 		p.ProcessExit,
 		p.ProcessFork,
 		p.SysExit,
+		p.TaskMoved,
 		p.Whoami,
 	)
 }

@@ -73,7 +73,7 @@ static __noinline int exec_ended(struct thread *t, struct task_struct *task, s32
 {
 	u32 nr = BPF_CORE_READ(bprm, fdpath) ? call_execveat : call_execve;
 
-	append_slowly(t, task, nr);
+	append_edge(t, nr);
 	if (t->n == t->sent + 1)
 		t->tid = old_tid;
 	flush(t, task, true);
@@ -139,7 +139,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	if (!t)
 		return 0;
 	if (t->state != STATE_NEW) {
-		c = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		c = new_thread(child, false);
 		if (c)
 			c->state = t->state;
 	}
@@ -167,22 +167,16 @@ static __noinline int call_unended(struct thread *t, struct task_struct *task)
 		return 0;
 	nr = call_number(user_regs(task));
 	if (nr >= 0)
-		append_slowly(t, task, call_code(nr, is_compat(task)));
+		append_edge(t, call_code(nr, is_compat(task)));
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(process_exit, struct task_struct *unused)
+// exit_event makes the event of a process that ends with its last thread.
+static __noinline int exit_event(struct thread *t, struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct thread *t = thread_of(task);
 	struct signal_struct *signal;
 	struct scratch *s;
 
-	if (!t)
-		return 0;
-	call_unended(t, task);
-	flush(t, task, true);
 	signal = BPF_CORE_READ(task, signal);
 	if (BPF_CORE_READ(signal, live.counter) != 0)
 		return 0; // other threads go on
@@ -194,5 +188,20 @@ int BPF_PROG(process_exit, struct task_struct *unused)
 	else
 		s->head.arg = BPF_CORE_READ(task, exit_code);
 	event_end(s);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *unused)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *t = thread_of(task);
+
+	if (t) {
+		call_unended(t, task);
+		flush(t, task, true);
+		exit_event(t, task);
+	}
+	forget_thread(task);
 	return 0;
 }

@@ -6,6 +6,10 @@
 
 #define TS_COMPAT 2           // x86, thread_info.status
 #define TIF_32BIT (1UL << 22) // arm64, thread_info.flags
+#define PSR_MODE32_BIT 0x10   // arm64, pstate
+
+// Since 6.2; no call, but a word to the verifier.
+extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
 
 // is_compat says whether the task is in a call of the 32-bit table.
 static __always_inline bool is_compat(struct task_struct *task)
@@ -14,6 +18,18 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return task->thread_info.status & TS_COMPAT;
 #else
 	return task->thread_info.flags & TIF_32BIT;
+#endif
+}
+
+// is_compat_call is is_compat of the current task, which is the one at an address.
+static __always_inline bool is_compat_call(const struct pt_regs *regs, u64 task)
+{
+#if defined(__TARGET_ARCH_x86)
+	if (&bpf_rdonly_cast)
+		return is_compat(bpf_rdonly_cast((void *)task, bpf_core_type_id_kernel(struct task_struct)));
+	return is_compat(bpf_get_current_task_btf());
+#else
+	return regs->pstate & PSR_MODE32_BIT;
 #endif
 }
 

@@ -108,43 +108,45 @@ static __noinline int chunk_begin(struct thread *t, struct task_struct *task)
 	return 0;
 }
 
-// append adds a call that has ended.
-static __always_inline void append(struct thread *t, struct task_struct *task, u16 call)
+// append_edge is what append leaves to it: the first and the last of a chunk.
+static __noinline int append_edge(struct thread *t, u16 call)
 {
-	u32 n;
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 n = t->n;
 
-	if (t->epoch != epoch) {
-		if (t->n)
-			flush(t, task, true);
-		t->epoch = epoch;
-	}
-	n = t->n;
 	if (n >= CHUNK_MAX) { // full, and somebody else is still sending it
 		if (!flush(t, task, true)) {
 			count_lost(t->cgroup, CLASS_SEQUENCES, true);
 			__sync_fetch_and_add(&t->chunk, 1);
-			return;
+			return 0;
 		}
 		n = 0;
 	}
 	if (n == t->sent)
 		chunk_begin(t, task);
 	t->calls[n] = call;
+	__sync_fetch_and_add(&t->n, 1); // a full barrier before the count
+	if (n + 1 >= CHUNK)
+		flush(t, task, true);
+	return 0;
+}
+
+// append adds a call of the current thread that has ended.
+static __always_inline void append(struct thread *t, u16 call)
+{
+	u32 n = t->n;
+
+	if (n == t->sent || n >= CHUNK - 1) {
+		append_edge(t, call);
+		return;
+	}
+	t->calls[n] = call;
 #if defined(__TARGET_ARCH_x86)
 	asm volatile("" ::: "memory"); // stores are seen in order
 	t->n = n + 1;
 #else
-	__sync_fetch_and_add(&t->n, 1); // a full barrier before the count
+	__sync_fetch_and_add(&t->n, 1);
 #endif
-	if (n + 1 >= CHUNK)
-		flush(t, task, true);
-}
-
-// append_slowly is append where it matters little how long it takes.
-static __noinline int append_slowly(struct thread *t, struct task_struct *task, u16 call)
-{
-	append(t, task, call);
-	return 0;
 }
 
 #define TASK_SLEEPS 3 // interruptibly or not
@@ -169,9 +171,24 @@ static __always_inline s32 blocked_call(struct task_struct *task)
 	return call_number(regs);
 }
 
+// append_blocked adds the call that another thread is blocked in. Nothing is
+// attached any more, so that thread appends none.
+static __noinline int append_blocked(struct thread *t, struct task_struct *task, u16 call)
+{
+	u32 n = t->n;
+
+	if (n >= CHUNK_MAX)
+		return 0;
+	if (n == t->sent)
+		chunk_begin(t, task);
+	t->calls[n] = call;
+	t->n = n + 1;
+	return 0;
+}
+
 // Threads that sleep do not flush their chunk themselves. User space reads this
 // iterator about once a second, and at the end (then with a new epoch, so that
-// nothing is left behind, and with `ended`, so that the calls that threads are
+// nothing is left behind, and with `detached`, so that the calls that threads are
 // blocked in are there).
 SEC("iter/task")
 int flush_idle(struct bpf_iter__task *ctx)
@@ -181,14 +198,14 @@ int flush_idle(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
-	t = bpf_task_storage_get(&threads, task, NULL, 0);
+	t = known_thread(task);
 	if (!t || !t->record)
 		return 0;
-	if (ended) {
+	if (detached) {
 		s32 nr = blocked_call(task);
 
 		if (nr >= 0)
-			append_slowly(t, task, call_code(nr, is_compat(task)));
+			append_blocked(t, task, call_code(nr, is_compat(task)));
 	} else if (t->epoch == epoch) {
 		return 0;
 	}

@@ -1,34 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-// Whose task is this? The answer is kept in the task's own storage and asked
-// again only when the task has moved to another cgroup.
+// Whose task is this? A cgroup is classified once. The answer for a thread is kept
+// with it, and asked again once in each epoch and after any task of the machine
+// was moved to another cgroup.
 #pragma once
 
-#include "mayfly.h"
-#include "regs.h"
+#include "thread.h"
 
 #define NAME_MAX_LEN 128
 #define ABOVE_MAX 512
 #define ANCESTORS 16
-
-// What is kept of a thread: whether it is recorded, and the run of calls that
-// has not been sent. The thread itself appends; the lock is taken by whoever
-// sends, and nobody waits for it.
-struct thread {
-	u64 leaf;   // id of the cgroup that was classified
-	u64 pids;   // and of that in the pids controller's own hierarchy, if there is one
-	u64 cgroup; // id of the container's cgroup, of the leaf on the host
-	boot_ns first; // time of calls[sent]
-	u32 record;
-	u32 state; // enum state
-	u32 epoch;
-	u32 lock;
-	u32 n;      // calls in the chunk
-	u32 sent;   // of those, already sent
-	u32 chunk;  // number of the next record
-	u32 tid;    // at calls[sent]: an exec can give a thread another
-	char comm[16]; // likewise
-	u16 calls[CHUNK_MAX];
-};
 
 // A runtime prepares a container from within its cgroup: it mounts, changes its
 // identity, and at last execs the container's program. Those steps are the
@@ -39,12 +19,14 @@ struct thread {
 // to it from the beginning.
 enum state { STATE_NEW, STATE_SETUP, STATE_MEMBER };
 
+// verdicts has each cgroup that was classified: the id of its container's cgroup,
+// 0 for none. An id is never used again.
 struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread);
-} threads SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, u64);
+} verdicts SEC(".maps");
 
 struct container {
 	boot_ns first; // first call seen
@@ -171,29 +153,24 @@ static __noinline int keep_place(u64 id, struct cgroup *cgroup)
 	return 0;
 }
 
-// meet makes the task a member of the container of a cgroup. The container's
-// name stays in `containers` until user space has read it, however short the
-// container's life.
-static __noinline int meet(struct thread *t, struct task_struct *task, struct cgroup *cgroup,
-			   struct container *c)
+// meet notes a container by its cgroup. Its name stays in `containers` until
+// user space has read it, however short the container's life.
+static __noinline u64 meet(struct cgroup *cgroup, struct container *c)
 {
 	u64 id = BPF_CORE_READ(cgroup, kn, id);
 
-	t->cgroup = id;
-	if (t->state == STATE_NEW)
-		t->state = task->start_boottime > attached ? STATE_SETUP : STATE_MEMBER;
-	t->record = t->state == STATE_MEMBER || record_setup;
-	if (unwanted(t) || bpf_map_lookup_elem(&containers, &id))
-		return 0;
+	if (bpf_map_lookup_elem(&containers, &id) ||
+	    (selective && bpf_map_lookup_elem(&deselected, &id)))
+		return id;
 	keep_place(id, cgroup); // first: whoever finds the container finds its place
 	c->first = bpf_ktime_get_boot_ns();
 	bpf_map_update_elem(&containers, &id, c, BPF_NOEXIST);
-	return 0;
+	return id;
 }
 
-// find looks for the innermost ancestor that is named like a container, and
-// returns 1 where there is one.
-static __noinline int find(struct thread *t, struct task_struct *task, struct cgroup *cgroup)
+// classify finds out whose a cgroup is: the innermost ancestor's that is named
+// like a container's, 0 for nobody's.
+static __noinline u64 classify(struct cgroup *cgroup)
 {
 	struct container c = {};
 
@@ -201,10 +178,8 @@ static __noinline int find(struct thread *t, struct task_struct *task, struct cg
 		if (!BPF_CORE_READ(cgroup, level))
 			return 0;
 		bpf_probe_read_kernel_str(c.name, sizeof(c.name), BPF_CORE_READ(cgroup, kn, name));
-		if (names_container(c.name)) {
-			meet(t, task, cgroup, &c);
-			return 1;
-		}
+		if (names_container(c.name))
+			return meet(cgroup, &c);
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 		if (!cgroup)
 			return 0;
@@ -212,50 +187,80 @@ static __noinline int find(struct thread *t, struct task_struct *task, struct cg
 	return 0;
 }
 
-// classify finds out whether a task belongs to a container. On a host with v1
-// hierarchies a runtime may have made the container's cgroup there alone, and
-// left the task in its own service's cgroup of the default hierarchy.
-static __noinline int classify(struct thread *t, struct task_struct *task, struct cgroup *cgroup)
+// verdict is what classify says of a cgroup, remembered.
+static __noinline u64 verdict(struct cgroup *cgroup)
 {
-	t->leaf = BPF_CORE_READ(cgroup, kn, id);
-	t->cgroup = t->leaf;
-	t->record = 0;
-	if (cgroup_v1)
-		t->pids = pids_cgroup(task)->kn->id;
-	if (task->tgid == self_tgid)
-		return 0;
-	if (cgroup_v1 && find(t, task, pids_cgroup(task)))
-		return 0;
-	if (!find(t, task, cgroup))
-		t->record = record_host;
-	return 0;
+	u64 id = BPF_CORE_READ(cgroup, kn, id), *known, container;
+
+	known = bpf_map_lookup_elem(&verdicts, &id);
+	if (known)
+		return *known;
+	container = classify(cgroup);
+	bpf_map_update_elem(&verdicts, &id, &container, 0);
+	return container;
 }
 
-#define PF_SIGNALED 0x400 // killed by a signal: on its way back from a call, not in it
-#define PF_WORKERS (0x10 | 0x4000 | 0x200000) // io_uring's and vhost's, the kernel's own
+// container_of_task is the id of the cgroup of a task's container, 0 for none. On
+// a host with v1 hierarchies a runtime may have made the container's cgroup there
+// alone, and left the task in its own service's cgroup of the default hierarchy.
+static __noinline u64 container_of_task(struct task_struct *task)
+{
+	u64 container = cgroup_v1 ? verdict(pids_cgroup(task)) : 0;
+
+	return container ?: verdict(task->cgroups->dfl_cgrp);
+}
 
 static int flush(struct thread *t, struct task_struct *task, bool owner);
 
-// any_thread_of returns what is kept of a task in a cgroup that can be a
-// container's, whether it is recorded or not.
-static __always_inline struct thread *any_thread_of(struct task_struct *task)
+// settle finds out about the current task where it is new, or was not looked at
+// since the epoch began or a task moved. NULL: nothing is kept of it, which is so
+// for a task of the host whose slot is taken.
+static __noinline struct thread *settle(struct task_struct *task)
 {
 	struct cgroup *cgroup = cgroup_of(task);
-	struct thread *t;
+	struct thread *t = known_thread(task);
+	u32 now = epoch, seen = moves;
+	u64 pids = cgroup_v1 ? pids_cgroup(task)->kn->id : 0;
+	u64 id = cgroup ? cgroup->kn->id : 0, container;
 
-	if (!cgroup)
-		return NULL;
-	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t) {
-		__sync_fetch_and_add(&uncounted, 1);
-		return NULL;
-	}
-	if (t->leaf != cgroup->kn->id || (cgroup_v1 && t->pids != pids_cgroup(task)->kn->id)) {
+	if (!t || t->leaf != id || t->pids != pids) {
+		container = container_of_task(task);
+		if (!t)
+			t = new_thread(task, !container && !record_host);
+		if (!t)
+			return NULL;
 		if (t->n > t->sent)
 			flush(t, task, true);
-		classify(t, task, cgroup);
+		t->leaf = id;
+		t->pids = pids;
+		t->cgroup = container ?: id;
+		if (container)
+			t->host = 0;
+		if (container && t->state == STATE_NEW)
+			t->state = task->start_boottime > attached ? STATE_SETUP : STATE_MEMBER;
+		t->record = container ? t->state == STATE_MEMBER || record_setup : record_host && id;
+		if (task->tgid == self_tgid || unwanted(t))
+			t->record = 0;
+	} else if (t->epoch != now && t->n > t->sent) {
+		flush(t, task, true);
 	}
+	t->epoch = now;
+	t->moves = seen;
 	return t;
+}
+
+static __always_inline bool settled(struct thread *t)
+{
+	return t->epoch == epoch && t->moves == moves;
+}
+
+// any_thread_of returns what is kept of the current task, whether it is recorded
+// or not.
+static __always_inline struct thread *any_thread_of(struct task_struct *task)
+{
+	struct thread *t = known_thread(task);
+
+	return t && settled(t) ? t : settle(task);
 }
 
 // thread_of is any_thread_of a task that is recorded, else NULL.
@@ -264,6 +269,17 @@ static __always_inline struct thread *thread_of(struct task_struct *task)
 	struct thread *t = any_thread_of(task);
 
 	return t && t->record ? t : NULL;
+}
+
+#define PF_SIGNALED 0x400 // killed by a signal: on its way back from a call, not in it
+#define PF_WORKERS (0x10 | 0x4000 | 0x200000) // io_uring's and vhost's, the kernel's own
+
+// A task was moved: each thread looks again at its next call.
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(task_moved)
+{
+	__sync_fetch_and_add(&moves, 1);
+	return 0;
 }
 
 // A removed cgroup can hold no task any more: user space may forget it once it
@@ -276,5 +292,6 @@ int BPF_PROG(cgroup_gone, struct cgroup *cgroup)
 
 	if (c)
 		c->gone = bpf_ktime_get_boot_ns();
+	bpf_map_delete_elem(&verdicts, &id);
 	return 0;
 }
