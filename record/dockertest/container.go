@@ -59,3 +59,9 @@ func (c *Container) Remove(t testing.TB) {
 	t.Helper()
 	c.daemon.Docker(t, "rm", "--force", "--volumes", c.ID)
 }
+
+// Signal sends a signal to the container's first program.
+func (c *Container) Signal(t testing.TB, name string) {
+	t.Helper()
+	c.daemon.Docker(t, "kill", "--signal", name, c.ID)
+}
