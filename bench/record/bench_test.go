@@ -36,12 +36,12 @@ func TestOverhead(t *testing.T) {
 
 // measure prints one load's table.
 func measure(t *testing.T, daemon *dockertest.Daemon, load load, tracers []tracer) {
-	speeds := make([][]float64, len(tracers))
-	var notes = make([]string, len(tracers))
+	image := load.image()
+	speeds, notes := make([][]float64, len(tracers)), make([]string, len(tracers))
 	for round := range *rounds {
 		for i := range tracers {
 			at := (i + round) % len(tracers) // none of them always comes first
-			speed, note, err := run(t, daemon, load, tracers[at])
+			speed, note, err := run(t, daemon, load, image, tracers[at])
 			if err != nil {
 				notes[at] = "cannot: " + oneLine(err.Error())
 				continue
@@ -64,9 +64,9 @@ func measure(t *testing.T, daemon *dockertest.Daemon, load load, tracers []trace
 }
 
 // run is one load under one tracer.
-func run(t *testing.T, daemon *dockertest.Daemon, load load, tr tracer) (speed float64, note string, err error) {
+func run(t *testing.T, daemon *dockertest.Daemon, load load, image string, tr tracer) (speed float64, note string, err error) {
 	t.Helper()
-	container := daemon.RunWith(t, load.options, load.image, load.command...)
+	container := daemon.RunWith(t, load.options, image, load.command...)
 	defer container.Remove(t)
 	if load.ready != nil {
 		load.ready(t)

@@ -17,7 +17,7 @@ import (
 // load is something that a container does, and how fast it does it.
 type load struct {
 	name, unit string
-	image      string
+	image      func() string
 	options    []string // of docker run
 	command    []string
 	ready      func(testing.TB)
@@ -80,21 +80,23 @@ func loads(t *testing.T, d *dockertest.Daemon) []load {
 	network := []string{"--network", "host"}
 	return []load{
 		{name: "storm", unit: "getppid/s",
-			image: d.StaticGoImage(t, "mayfly-bench/storm:1", "/storm", storm, nil),
+			image: func() string { return d.StaticGoImage(t, "mayfly-bench/storm:1", "/storm", storm, nil) },
 			run:   inside(`calls/s: (\d+)`)},
 		{name: "redis", unit: "GET/s", options: network,
-			image:   programImage(t, d, "redis", "/usr/bin/redis-server", nil),
+			image:   func() string { return programImage(t, d, "redis", "/usr/bin/redis-server", nil) },
 			command: []string{"/usr/bin/redis-server", "--port", redisPort, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"},
 			ready:   listening(redisPort),
 			run:     outside(`"GET","([\d.]+)"`, "redis-benchmark", "-p", redisPort, "-t", "get", "-n", "100000", "-c", "50", "--csv")},
 		{name: "nginx", unit: "requests/s", options: network,
-			image: programImage(t, d, "nginx", "/usr/sbin/nginx", map[string]dockertest.File{
-				"etc/nginx.conf": {Data: []byte(nginxConfiguration)}, "www": {Dir: true}, "var/log/nginx": {Dir: true}, "var/lib/nginx": {Dir: true},
-				"www/index.html": {Data: []byte(strings.Repeat("mayfly ", 500))}}),
+			image: func() string {
+				return programImage(t, d, "nginx", "/usr/sbin/nginx", map[string]dockertest.File{
+					"etc/nginx.conf": {Data: []byte(nginxConfiguration)}, "www": {Dir: true}, "var/log/nginx": {Dir: true}, "var/lib/nginx": {Dir: true},
+					"www/index.html": {Data: []byte(strings.Repeat("mayfly ", 500))}})
+			},
 			command: []string{"/usr/sbin/nginx", "-c", "/etc/nginx.conf"},
 			ready:   listening(nginxPort),
 			run:     outside(`Requests per second:\s+([\d.]+)`, "ab", "-q", "-k", "-n", "20000", "-c", "20", "http://127.0.0.1:"+nginxPort+"/index.html")},
-		{name: "fork", unit: "programs/s", image: d.BusyboxImage(t), command: []string{"/bin/sh", "-c", forks},
+		{name: "fork", unit: "programs/s", image: func() string { return d.BusyboxImage(t) }, command: []string{"/bin/sh", "-c", forks},
 			run: inside(`programs/s: (\d+)`)},
 	}
 }
