@@ -3,6 +3,7 @@ package record
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"mayfly/trace"
@@ -17,7 +18,8 @@ type batch struct {
 	containers []trace.Container
 	losses     []trace.Loss
 	calls      []uint16 // where the sequences' calls stand
-	seal       bool     // after these rows, complete the files
+	sync       bool     // after these rows, acknowledge
+	seal       bool     // complete the files
 	final      bool     // and these are the last
 }
 
@@ -29,10 +31,6 @@ const (
 
 func (b *batch) full() bool {
 	return len(b.events) >= batchRows || len(b.sequences) >= batchRows || len(b.calls) >= batchCalls
-}
-
-func (b *batch) empty() bool {
-	return len(b.events)+len(b.sequences)+len(b.processes)+len(b.containers)+len(b.losses) == 0
 }
 
 func (b *batch) reset() {
@@ -51,25 +49,20 @@ func (b *batch) addCalls(raw []byte) []uint16 {
 	return b.calls[from:len(b.calls):len(b.calls)]
 }
 
-// write puts rows in the order of time and hands them to the trace.
-func (b *batch) write(w *trace.Writer) error {
+// write puts rows in the order of time and hands them to the trace. Where one
+// table fails the others go on.
+func (b *batch) write(w *trace.Recording) error {
 	slices.SortStableFunc(b.events, func(x, y trace.Event) int { return cmp.Compare(x.TimeNS, y.TimeNS) })
 	slices.SortStableFunc(b.sequences, func(x, y trace.Sequence) int {
 		return cmp.Or(cmp.Compare(x.TimeNS, y.TimeNS), cmp.Compare(x.TID, y.TID), cmp.Compare(x.Chunk, y.Chunk))
 	})
-	for _, write := range []func() error{
-		func() error { return w.Events(b.events) },
-		func() error { return w.Sequences(b.sequences) },
-		func() error { return w.Processes(b.processes) },
-		func() error { return w.Containers(b.containers) },
-		func() error { return w.Losses(b.losses) },
-	} {
-		if err := write(); err != nil {
-			return err
-		}
+	err := errors.Join(w.Events(b.events), w.Sequences(b.sequences), w.Processes(b.processes),
+		w.Containers(b.containers), w.Losses(b.losses))
+	switch {
+	case b.seal || b.final:
+		err = errors.Join(err, w.Seal(b.final))
+	case b.sync:
+		err = errors.Join(err, w.Sync())
 	}
-	if b.seal || b.final {
-		return w.Seal(b.final)
-	}
-	return nil
+	return err
 }

@@ -19,11 +19,6 @@ const (
 func (r *recorder) loop(ctx context.Context) error {
 	second := bootNow() + secondNS
 	for ctx.Err() == nil {
-		select {
-		case err := <-r.failed:
-			return err
-		default:
-		}
 		if err := r.poller.wait(waitMS); err != nil {
 			return err
 		}
@@ -121,9 +116,8 @@ func (r *recorder) everySecond(bootNS int64) error {
 		return r.seal(wall, false)
 	}
 	r.batch.containers = append(r.batch.containers, r.convert.containers.rows(wall, &r.clock)...)
-	if !r.batch.empty() {
-		r.hand()
-	}
+	r.batch.sync = true
+	r.hand()
 	return nil
 }
 

@@ -19,6 +19,8 @@ type Options struct {
 	All         bool              // the host's tasks too, not only containers'
 	Rotate      time.Duration     // files are sealed at multiples of this on the wall clock
 	RotateBytes int64             // and when this much was read from the kernel since the last seal
+	RetainBytes int64             // of the host's sealed files; the oldest are deleted above it; 0: no limit
+	RetainAge   time.Duration     // sealed files older than this are deleted; 0: no limit
 	Runtimes    []runtimes.Source // container runtimes to ask; nil is runtimes.DefaultSources
 	NoRuntime   bool              // ask no container runtime
 	Recorder    string            // name and version for the trace's metadata
@@ -44,6 +46,9 @@ func (o *Options) fill() error {
 	}
 	if o.RotateBytes <= 0 {
 		return fmt.Errorf("rotate at %d bytes: want more than 0", o.RotateBytes)
+	}
+	if o.RetainBytes < 0 || o.RetainAge < 0 {
+		return fmt.Errorf("retain %d bytes, %v: want 0 or more", o.RetainBytes, o.RetainAge)
 	}
 	if o.Host == "" {
 		name, err := os.Hostname()

@@ -33,7 +33,7 @@ type recorder struct {
 	batch  *batch
 	free   chan *batch
 	queue  chan *batch
-	failed chan error // the writer's first error
+	writer *trace.Recording
 
 	redacted  atomic.Uint64 // words
 	sealed    int64         // wall time up to which losses are told
@@ -116,8 +116,7 @@ func (r *recorder) meta() trace.Meta {
 
 func (r *recorder) run(ctx context.Context) (Summary, error) {
 	defer r.close()
-	writer, err := trace.NewWriter(r.opts.Dir, r.meta(), trace.DefaultWriterOptions())
-	if err != nil {
+	if err := r.openTrace(); err != nil {
 		return Summary{}, err
 	}
 	runtimeCtx, stopRuntime := context.WithCancel(ctx)
@@ -125,15 +124,18 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 	if !r.opts.NoRuntime {
 		runtimes.Watch(runtimeCtx, r.opts.Runtimes, r.facts, r.opts.Log)
 	}
-	written := r.startWriter(writer)
+	written := r.startWriter()
 	began := time.Now()
 	r.sealed = began.UnixNano()
-	err = r.probes.Attach()
+	err := r.probes.Attach()
 	if err == nil {
 		r.convert.processes.before = lookAround(r.opts.All)
 		err = r.confine()
 	}
 	if err == nil {
+		if err := r.writer.Begin(); err != nil {
+			r.opts.Log.Error("trace", "error", err) // the disk may come back
+		}
 		if r.opts.Ready != nil {
 			r.opts.Ready()
 		}
@@ -142,43 +144,15 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 	err = errors.Join(err, r.finish())
 	close(r.queue)
 	<-written
-	select {
-	case failed := <-r.failed:
-		err = errors.Join(err, failed)
-	default:
+	if closeErr := r.writer.Close(); closeErr != nil {
+		err = errors.Join(err, fmt.Errorf("write trace: %w", closeErr))
 	}
-	if err != nil {
-		err = errors.Join(err, writer.Close()) // keep what can be kept
+	for class, lost := range r.writer.Lost() {
+		add(&r.summary.Lost, class, lost)
 	}
 	r.summary.Redacted = r.redacted.Load()
 	r.summary.Duration = time.Since(began)
 	return r.summary, err
-}
-
-// batches in flight: one filled, one written, two between.
-const batches = 4
-
-func (r *recorder) startWriter(w *trace.Writer) (done chan struct{}) {
-	r.queue, r.free = make(chan *batch, batches), make(chan *batch, batches)
-	r.failed, done = make(chan error, 1), make(chan struct{})
-	for range batches - 1 {
-		r.free <- &batch{}
-	}
-	go func() {
-		defer close(done)
-		for b := range r.queue {
-			r.redacted.Add(b.hideSecrets(r.opts.Redact))
-			if err := b.write(w); err != nil {
-				select {
-				case r.failed <- fmt.Errorf("write trace: %w", err):
-				default:
-				}
-			}
-			b.reset()
-			r.free <- b
-		}
-	}()
-	return done
 }
 
 // hand passes the batch to the writer, and waits for another where the writer

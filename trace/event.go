@@ -199,9 +199,18 @@ const (
 
 // Classes of loss.
 const (
-	LossSecurity  = "security"  // records of the kinds that are rare and tell most: all but those of LossEvents
-	LossEvents    = "events"    // records of open, unlink, rename, link, chmod, chown, accept, fork, exit
-	LossSequences = "sequences" // sequence records, and calls that found no chunk
+	LossSecurity   = "security"   // records of the kinds that are rare and tell most: all but those of LossEvents
+	LossEvents     = "events"     // records of open, unlink, rename, link, chmod, chown, accept, fork, exit
+	LossSequences  = "sequences"  // sequence records, and calls that found no chunk
+	LossProcesses  = "processes"  // rows of the table that could not be written
+	LossContainers = "containers" // the same
+
+	// LossGap is no count (produced and lost are 0) but a time, of the whole host:
+	// the recorder did not stop in good order, and nothing was recorded, or what was
+	// not acknowledged before it may be missing.
+	LossGap = "gap"
+	// LossRetention counts rows of the host, of all tables, that were deleted by quota.
+	LossRetention = "retention"
 )
 
 // Loss is one row of the losses table: what one container produced in one

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -35,12 +35,14 @@ func DefaultWriterOptions() WriterOptions {
 // open file is gone, with all rows since the last Seal; the Writer goes on.
 type Writer struct {
 	mu         sync.Mutex
-	dir        string
+	disk       disk
 	meta       Meta
 	opts       WriterOptions
-	seq        int   // number of the next file
-	last       int64 // the latest time of any row so far
-	final      bool  // the last Seal was final and nothing came after it
+	number     int64 // <n> of the files that the next Seal names
+	sealed     []sealedFile
+	reopened   func() error // after the trace directory was made anew; may be nil
+	last       int64        // the latest time of any row so far
+	final      bool         // the last Seal was final and nothing came after it
 	events     tableWriter[Event]
 	sequences  tableWriter[Sequence]
 	processes  tableWriter[Process]
@@ -55,20 +57,25 @@ func NewWriter(dir string, meta Meta, opts WriterOptions) (*Writer, error) {
 	if dir == "" {
 		return nil, errors.New("trace directory: has no name")
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	d, err := openDisk(dir)
+	if err != nil {
 		return nil, err
 	}
+	return newWriter(d, meta, opts), nil
+}
+
+func newWriter(on disk, meta Meta, opts WriterOptions) *Writer {
 	d := DefaultWriterOptions()
 	opts.GroupRows = cmp.Or(opts.GroupRows, d.GroupRows)
 	opts.GroupBytes = cmp.Or(opts.GroupBytes, d.GroupBytes)
 	return &Writer{
-		dir: dir, meta: meta, opts: opts, last: meta.FromNS,
+		disk: on, meta: meta, opts: opts, last: meta.FromNS,
 		events:     tableWriter[Event]{table: Events, times: eventTimes, texts: eventTexts},
 		sequences:  tableWriter[Sequence]{table: Sequences, times: sequenceTimes, texts: sequenceTexts},
 		processes:  tableWriter[Process]{table: Processes, times: processTimes, texts: processTexts},
 		containers: tableWriter[Container]{table: Containers, times: containerTimes, texts: containerTexts},
 		losses:     tableWriter[Loss]{table: Losses, times: lossTimes, texts: lossTexts},
-	}, nil
+	}
 }
 
 // Events appends rows to the events table. Like its sisters it keeps nothing of
@@ -98,16 +105,30 @@ func (w *Writer) Seal(final bool) error {
 }
 
 func (w *Writer) seal(final bool) error {
+	var errs []error
 	if final && !w.final && w.losses.file == nil { // the last file to be sealed says that it is the last
-		if err := w.losses.open(w, w.last); err != nil {
-			return err
-		}
+		errs = append(errs, w.losses.open(w, w.last))
 	}
-	w.final = final
-	return errors.Join(
-		w.events.seal(w, final), w.sequences.seal(w, final), w.processes.seal(w, final),
-		w.containers.seal(w, final), w.losses.seal(w, final),
-	)
+	w.final, w.sealed = final, w.sealed[:0]
+	for _, t := range w.tables() {
+		errs = append(errs, t.seal(w, final))
+	}
+	w.number++
+	return errors.Join(errs...)
+}
+
+// table is what the tableWriters have in common.
+type table interface {
+	name() Table
+	open(w *Writer, ns int64) error
+	seal(w *Writer, final bool) error
+	abort() error
+	move() error
+	failed() (failed, stays bool) // of the last seal; stays: its rows are there all the same, unless power is cut
+}
+
+func (w *Writer) tables() []table {
+	return []table{&w.events, &w.sequences, &w.processes, &w.containers, &w.losses}
 }
 
 func (w *Writer) open() bool {
@@ -129,13 +150,38 @@ func (w *Writer) Close() error {
 func (w *Writer) Abort() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return errors.Join(w.events.abort(), w.sequences.abort(), w.processes.abort(),
-		w.containers.abort(), w.losses.abort())
+	return w.abort()
+}
+
+// sealedFile is a file that was named since somebody last looked.
+type sealedFile struct {
+	name         string // below the trace directory
+	table        Table
+	fromNS, toNS int64
+	rows, bytes  int64
+}
+
+// reopen makes the trace directory anew where it was removed, and the open files in it.
+func (w *Writer) reopen() error {
+	if err := w.disk.reopen(); err != nil {
+		return err
+	}
+	if w.reopened != nil {
+		return w.reopened()
+	}
+	return nil
+}
+
+func (w *Writer) abort() (err error) {
+	for _, t := range w.tables() {
+		err = errors.Join(err, t.abort())
+	}
+	return err
 }
 
 // folder returns the folder of a table's files that begin at ns.
 func (w *Writer) folder(t Table, ns int64) string {
-	return filepath.Join(w.dir, string(t), "host="+pathText(w.meta.Host),
+	return path.Join(string(t), "host="+pathText(w.meta.Host),
 		"date="+time.Unix(0, ns).UTC().Format(time.DateOnly))
 }
 
@@ -144,10 +190,12 @@ type tableWriter[T any] struct {
 	table    Table
 	times    func(*T) (from, to int64)
 	texts    func(*T, func(*string))
-	file     *atomicFile
+	file     *draft
 	parquet  *parquet.GenericWriter[T]
 	rows     int64
 	from, to int64
+	bad      bool // the last open, write or seal failed
+	stays    bool // but its file has its name, and could not be removed
 }
 
 func write[T any](w *Writer, t *tableWriter[T], rows []T) error {
@@ -172,11 +220,7 @@ func write[T any](w *Writer, t *tableWriter[T], rows []T) error {
 
 // open creates the temporary file in the folder of the time ns.
 func (t *tableWriter[T]) open(w *Writer, ns int64) error {
-	folder := w.folder(t.table, ns)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("table %s: %w", t.table, err)
-	}
-	file, err := createAtomic(filepath.Join(folder, string(t.table)+".parquet"))
+	file, err := newDraft(w.disk, path.Join(w.folder(t.table, ns), fmt.Sprintf("%s-%d.parquet", t.table, w.number)))
 	if err != nil {
 		return fmt.Errorf("table %s: %w", t.table, err)
 	}
@@ -226,6 +270,7 @@ func (t *tableWriter[T]) cleaned(rows []T) []T {
 
 // seal completes the open file and names it after its first row's time.
 func (t *tableWriter[T]) seal(w *Writer, final bool) error {
+	t.bad, t.stays = false, false
 	if t.file == nil {
 		return nil
 	}
@@ -237,26 +282,62 @@ func (t *tableWriter[T]) seal(w *Writer, final bool) error {
 	err := closeParquet(t.parquet.Close)
 	if err != nil {
 		err = errors.Join(err, t.abort())
-	} else if err = t.name(w); err == nil {
-		t.file = nil
+	} else if err = t.commit(w); err == nil {
+		t.file, t.rows = nil, 0
 		return nil
 	}
-	t.file, t.parquet = nil, nil
+	t.file, t.parquet, t.bad = nil, nil, true
 	return fmt.Errorf("table %s: %d rows are lost: %w", t.table, t.rows, err)
 }
 
-func (t *tableWriter[T]) name(w *Writer) error {
-	folder := w.folder(t.table, t.from)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return errors.Join(err, t.file.abort())
-	}
-	for {
-		path := filepath.Join(folder, fmt.Sprintf("%s-%d-%d.parquet", t.table, t.from, w.seq))
-		w.seq++
-		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-			return t.file.commit(path)
+// commit names the complete file. Where the trace directory was removed, it
+// writes the file into a new one. On an error the file is gone.
+func (t *tableWriter[T]) commit(w *Writer) error {
+	err := t.place(w)
+	if errors.Is(err, fs.ErrNotExist) && w.disk.displaced() {
+		if err = w.reopen(); err == nil {
+			if err = t.file.move(); err == nil {
+				err = t.place(w)
+			}
 		}
 	}
+	if err != nil {
+		err = errors.Join(err, t.file.abort())
+		t.stays = t.file.stays
+	}
+	return err
+}
+
+func (t *tableWriter[T]) place(w *Writer) error {
+	folder := w.folder(t.table, t.from)
+	if err := mkdirs(w.disk, folder); err != nil {
+		return err
+	}
+	for ; ; w.number++ {
+		name := path.Join(folder, fmt.Sprintf("%s-%d-%d.parquet", t.table, t.from, w.number))
+		switch _, err := w.disk.size(name); {
+		case errors.Is(err, fs.ErrNotExist):
+			if err := t.file.commit(name); err != nil {
+				return err
+			}
+			w.sealed = append(w.sealed, sealedFile{name: name, table: t.table, fromNS: t.from, toNS: t.to,
+				rows: t.rows, bytes: t.file.size})
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+func (t *tableWriter[T]) name() Table          { return t.table }
+func (t *tableWriter[T]) failed() (bool, bool) { return t.bad, t.stays }
+
+// move writes the open file anew where its folder was removed.
+func (t *tableWriter[T]) move() error {
+	if t.file == nil {
+		return nil
+	}
+	return t.file.move()
 }
 
 func (t *tableWriter[T]) abort() error {

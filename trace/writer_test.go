@@ -105,7 +105,7 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 			if err := w.Events(sampleEvents(10, 1)); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.events.file.Close(); err != nil {
+			if err := w.events.file.file.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if err := fail(w); err == nil || !strings.Contains(err.Error(), "table events: ") ||

@@ -29,7 +29,10 @@ says; nothing waits for them.
 
 It needs root and a kernel with BTF. It stops at SIGINT, SIGTERM or after
 --duration; then it writes what is still in the kernel and seals the files. Until
-then a file is complete once a minute (--rotate).
+then a file is complete once a minute (--rotate), and what is newer is on disk
+within a second: after kill -9 or a power cut the next recorder seals it and notes
+the gap. A disk that is full or fails does not end the recording; what could not be
+written is counted. With --retain and --retain-age the oldest files make room.
 
 Example:
   mayfly record -o trace --duration 30s
@@ -65,6 +68,8 @@ func newRecordCommand() *cobra.Command {
 	f.DurationVar(&opts.Rotate, "rotate", opts.Rotate, "complete files at multiples of this on the wall clock")
 	f.StringArrayVar(&opts.runtimes, "runtime", nil, "ask this container runtime, as docker=unix:///run/docker.sock (docker, podman, containerd or cri; repeatable; default: the usual sockets)")
 	f.BoolVar(&opts.NoRuntime, "no-runtime", false, "ask no container runtime")
+	f.Var((*byteSize)(&opts.RetainBytes), "retain", "delete the oldest complete files above this size, as 10GiB (0: keep all)")
+	f.DurationVar(&opts.RetainAge, "retain-age", 0, "delete complete files older than this (0: keep all)")
 	f.StringVar(&opts.Host, "host", "", "name of this machine in the trace (default: its host name)")
 	f.BoolVarP(&opts.verbose, "verbose", "v", false, "print what happens to stderr")
 	return cmd
@@ -76,6 +81,8 @@ func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error 
 		return usageErrorf("record: no trace directory; give one with -o DIR")
 	case opts.Rotate < time.Second:
 		return usageErrorf("record: --rotate %v: want a second or more", opts.Rotate)
+	case opts.RetainAge < 0:
+		return usageErrorf("record: --retain-age %v: want more than 0", opts.RetainAge)
 	case opts.duration < 0:
 		return usageErrorf("record: --duration %v: want more than 0", opts.duration)
 	}
