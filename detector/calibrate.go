@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"mayfly/feature"
 	"mayfly/forest"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -32,6 +33,28 @@ func (r *rows) fit(opts Options, keep []bool) (model, error) {
 	return forest.FitIsolation(x, o)
 }
 
+// model grows what the options ask for, and returns it with the scores of the
+// normal rows, each by a model that grew without the row's part, in an order that
+// depends on the rows alone.
+func (r *rows) model(opts Options, space *feature.Space) (model, []float64, error) {
+	if opts.Engine == Isolation && opts.Families {
+		e, scores, err := r.ensemble(opts, space)
+		if err != nil {
+			return nil, nil, err
+		}
+		return e, scores, nil
+	}
+	m, err := r.fit(opts, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	scores, err := r.heldOutScores(opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("calibrate: %w", err)
+	}
+	return m, scores, nil
+}
+
 func pick[T any](column []T, keep []bool) []T {
 	var picked []T
 	for i, v := range column {
@@ -43,7 +66,7 @@ func pick[T any](column []T, keep []bool) []T {
 }
 
 // heldOutScores scores every normal row by a forest that grew without the row's
-// part, and returns the scores in no particular order.
+// part, and returns the scores in an order that depends on parts and classes alone.
 func (r *rows) heldOutScores(opts Options) ([]float64, error) {
 	part := r.parts()
 	var scores []float64

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"bytes"
 	"fmt"
 
 	"mayfly/feature"
@@ -40,6 +41,9 @@ func decodeModel(engine string, trees []byte) (model, error) {
 	m, err := newModel(engine)
 	if err != nil {
 		return nil, err
+	}
+	if engine == Isolation && bytes.HasPrefix(trees, []byte(ensembleMagic)) {
+		m = new(ensemble)
 	}
 	return m, m.UnmarshalBinary(trees)
 }

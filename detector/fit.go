@@ -50,7 +50,11 @@ type Options struct {
 	// there are more, a uniform sample of them. What is normal (Space) is always
 	// learned from all.
 	MaxWindows int
-	Version    string // of the program, for the manifest
+
+	// Families grows isolation forests over families of features instead of one
+	// over all, and lets the rarest score count (see ensemble); default on.
+	Families bool
+	Version  string // of the program, for the manifest
 }
 
 // DefaultOptions ask for an isolation forest and one false alarm per container
@@ -62,7 +66,7 @@ func DefaultOptions() Options {
 		Engine: Isolation,
 		Budget: Budget{AlarmsPerContainerDay: 1},
 		Learn:  feature.DefaultLearnOptions,
-		Forest: isolation,
+		Forest: isolation, Families: true,
 		Random: forest.DefaultRandomOptions(),
 
 		MaxWindows: 1 << 20,
@@ -124,12 +128,9 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if opts.Engine == Random {
 		d.Manifest.NEstimators, d.Manifest.MaxSamples = opts.Random.NEstimators, 0
 	}
-	if d.model, err = rows.fit(opts, nil); err != nil {
+	var scores []float64
+	if d.model, scores, err = rows.model(opts, space); err != nil {
 		return nil, err
-	}
-	scores, err := rows.heldOutScores(opts)
-	if err != nil {
-		return nil, fmt.Errorf("calibrate: %w", err)
 	}
 	d.Manifest.Threshold, d.Manifest.Budget = threshold(scores, opts.Budget, rows.widthNS)
 	d.Manifest.Expected = rows.expected()

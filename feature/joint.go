@@ -212,3 +212,24 @@ func (j *jointModel) check() error {
 	j.index()
 	return nil
 }
+
+// jointEnough is how many windows should stand behind each call of a joint model:
+// what texts on control charts of T² ask for before its limits hold.
+const jointEnough = 20
+
+// JointSupport says how well the joint features are founded, in [0,1]: 1 where the
+// windows of each workload are jointEnough times its calls or more, less in
+// proportion where they are fewer; workloads count by their windows.
+func (s *Space) JointSupport() float64 {
+	support, total := 0.0, 0.0
+	for _, m := range s.models {
+		n := float64(m.Joint.Scales[jointWindow].Windows)
+		calls := float64(max(len(m.Joint.Calls), 1))
+		support += n * min(1, n/(jointEnough*calls))
+		total += n
+	}
+	if total == 0 {
+		return 0
+	}
+	return support / total
+}
