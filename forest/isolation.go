@@ -34,13 +34,14 @@ func DefaultIsolationOptions() IsolationOptions {
 type Isolation struct {
 	model
 	samples int         // psi: rows that each tree grew from
+	usual   float64     // c(psi)
 	means   [][]float64 // mean path length of the training rows, per tree and node
 	box     *box        // nil without IsolationOptions.Box
 }
 
 // newIsolation takes over linked trees.
 func newIsolation(features, samples int, trees []tree) *Isolation {
-	f := &Isolation{samples: samples, means: make([][]float64, len(trees))}
+	f := &Isolation{samples: samples, usual: meanPath(samples), means: make([][]float64, len(trees))}
 	f.set(features, trees, pathUnit)
 	for i, t := range trees {
 		f.means[i] = t.means()
@@ -112,11 +113,10 @@ func (f *Isolation) Score(x [][]float32, out []float32, threads int) error {
 // anomaly is equation 2 for a mean path length. Where c(psi) is 0, because trees grew
 // from one row, nothing is known and every score is that of a mean path.
 func (f *Isolation) anomaly(path float64) float64 {
-	c := meanPath(f.samples)
-	if c == 0 {
+	if f.usual == 0 {
 		return 0.5
 	}
-	return math.Exp2(-path / c)
+	return power(max(-path/f.usual, -1000))
 }
 
 // Samples returns psi, the number of rows that each tree grew from.
