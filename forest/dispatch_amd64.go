@@ -4,33 +4,16 @@ import "golang.org/x/sys/cpu"
 
 //go:generate sh -c "cd internal/asm && go run . -out ../../kernels_amd64.s -stubs ../../kernels_amd64.go -pkg forest"
 
-// native is the fastest kernel of this machine.
-var native = func() *kernel {
-	switch {
-	case hasAVX512:
-		return &avx512
-	case hasAVX2:
-		return &avx2
-	}
-	return &portable
-}()
-
-var (
-	hasAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ
-	hasAVX2   = cpu.X86.HasAVX2
-)
-
-// kernels are those that this machine can run.
-func kernels() []*kernel {
-	all := []*kernel{&portable}
-	if hasAVX2 {
-		all = append(all, &avx2)
-	}
-	if hasAVX512 {
+// kernels are those that this machine can run, the fastest first.
+var kernels = func() (all []*kernel) {
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ {
 		all = append(all, &avx512)
 	}
-	return all
-}
+	if cpu.X86.HasAVX2 {
+		all = append(all, &avx2)
+	}
+	return append(all, &portable)
+}()
 
 // flips[b] has, for each bit of b, all bits set or none: what assembly combines
 // with a mask of rows, 32 bits at a time.

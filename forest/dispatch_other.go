@@ -2,8 +2,5 @@
 
 package forest
 
-// native is the fastest kernel of this machine.
-var native = &portable
-
-// kernels are those that this machine can run.
-func kernels() []*kernel { return []*kernel{&portable} }
+// kernels are those that this machine can run, the fastest first.
+var kernels = []*kernel{&portable}

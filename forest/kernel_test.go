@@ -34,7 +34,7 @@ func block(r *rand.Rand, equal []float32) *[blockRows]float32 {
 // reference itself.
 func eachKernel(t *testing.T, test func(t *testing.T, k *kernel)) {
 	tested := 0
-	for _, k := range kernels() {
+	for _, k := range kernels {
 		if k != &portable {
 			t.Run(k.name, func(t *testing.T) { test(t, k) })
 			tested++
@@ -65,7 +65,7 @@ func randomCuts(r *rand.Rand, n int) []float32 {
 }
 
 func TestKernelsCut(t *testing.T) {
-	for _, k := range kernels() {
+	for _, k := range kernels {
 		t.Run(k.name, func(t *testing.T) {
 			for count := 1; count <= mostCuts; count++ {
 				r := rand.New(rand.NewPCG(uint64(count), 2))
@@ -210,7 +210,7 @@ func TestKernelsScoreAlike(t *testing.T) {
 		for name, m := range map[string]*model{"isolation": &iso.model, "random": &rnd.model} {
 			want := make([]uint64, c.rows)
 			m.plan().walkFew(x, 0, want)
-			for _, k := range kernels() {
+			for _, k := range kernels {
 				for _, most := range []int{k.mostSplits, 100, 0} { // also with trees that are walked
 					limited := *k
 					limited.mostSplits = most
@@ -231,7 +231,7 @@ func TestKernelsScoreAlike(t *testing.T) {
 			}
 		}
 		var want []float32
-		for _, k := range kernels() {
+		for _, k := range kernels {
 			forced := newPlan(iso.features, iso.trees, pathUnit, k)
 			iso.plan = func() *plan { return forced }
 			got := scores(t, iso, x, 2)
@@ -280,7 +280,7 @@ func BenchmarkKernels(b *testing.B) {
 	x := noise(1, benchFeatures, 20_000, 0, 0)
 	f := fitIsolation(b, x, DefaultIsolationOptions())
 	out := make([]float32, len(x[0]))
-	for _, k := range kernels() {
+	for _, k := range kernels {
 		p := newPlan(f.features, f.trees, pathUnit, k)
 		b.Run(fmt.Sprint(k.name), func(b *testing.B) {
 			report := spent(b, len(out))

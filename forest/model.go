@@ -15,7 +15,7 @@ type model struct {
 // set takes over linked trees, whose answers are summed in the unit.
 func (m *model) set(features int, trees []tree, unit fixed) {
 	m.features, m.trees, m.depth = features, trees, 0
-	m.plan = sync.OnceValue(func() *plan { return newPlan(features, trees, unit, native) })
+	m.plan = sync.OnceValue(func() *plan { return newPlan(features, trees, unit, kernels[0]) })
 	for _, t := range trees {
 		m.depth = max(m.depth, t.measure(nil))
 	}

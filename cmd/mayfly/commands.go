@@ -12,6 +12,7 @@ func commands() []*cobra.Command {
 		newReplayCommand(),
 		newRulesCommand(),
 		newDemoCommand(),
+		newBenchCommand(),
 		newVersionCommand(),
 	}
 }
