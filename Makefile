@@ -2,8 +2,8 @@
 
 .PHONY: build test lint generate bench clean
 
-build: ## the binary, into ./mayfly
-	go build -o mayfly ./cmd/mayfly
+build: ## the static binary, into ./mayfly (with cgo it could not drop privileges)
+	CGO_ENABLED=0 go build -trimpath -ldflags=-s -o mayfly ./cmd/mayfly
 
 test: ## every test; those that need root, BTF or Docker skip with a reason
 	go test ./...

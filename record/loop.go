@@ -105,6 +105,9 @@ func (r *recorder) sequence(record []byte) {
 // everySecond does what is done now and then: calls of threads that sleep,
 // facts of containers, full files.
 func (r *recorder) everySecond(bootNS int64) error {
+	if r.opts.Watch != nil {
+		r.opts.Watch(r.status())
+	}
 	if err := errors.Join(r.probes.FlushIdle(), r.account()); err != nil {
 		return err
 	}
@@ -152,6 +155,7 @@ func (r *recorder) seal(wall int64, final bool) error {
 	r.batch.seal, r.batch.final = !final, final
 	r.hand()
 	r.sealed, r.bytes = wall, 0
+	r.seals++
 	clock, err := measureClock()
 	if err == nil {
 		r.clock = clock

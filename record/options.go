@@ -30,6 +30,7 @@ type Options struct {
 	WriteDirs   []string          // other directories that the process goes on to write into
 	Log         *slog.Logger      // nil: discard
 	Ready       func()            // called once recording has begun; may be nil
+	Watch       func(Status)      // called about once a second by the goroutine that reads the rings, which waits for it; may be nil
 }
 
 // DefaultOptions records containers, and seals files each minute and each 256 MiB.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mayfly/bpf"
+	"mayfly/record/privilege"
 	"mayfly/record/runtimes"
 	"mayfly/trace"
 )
@@ -37,7 +38,9 @@ type recorder struct {
 
 	redacted  atomic.Uint64 // words
 	sealed    int64         // wall time up to which losses are told
-	bytes     uint64        // read since the last seal
+	seals     int64
+	began     time.Time
+	bytes     uint64 // read since the last seal
 	raw       rawEvent
 	rawCalls  rawSequence
 	seen      map[string]bool // container ids, for the summary
@@ -63,6 +66,11 @@ func start(opts Options) (*recorder, error) {
 	}
 	if err := Check(); err != nil {
 		return nil, err
+	}
+	if opts.Confine {
+		if err := privilege.Possible(); err != nil {
+			return nil, cannot("%s", err)
+		}
 	}
 	probes, err := bpf.Load(opts.BPF)
 	if err != nil {
@@ -125,8 +133,8 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 		runtimes.Watch(runtimeCtx, r.opts.Runtimes, r.facts, r.opts.Log)
 	}
 	written := r.startWriter()
-	began := time.Now()
-	r.sealed = began.UnixNano()
+	r.began = time.Now()
+	r.sealed = r.began.UnixNano()
 	err := r.probes.Attach()
 	if err == nil {
 		r.convert.processes.before = lookAround(r.opts.All)
@@ -151,7 +159,7 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 		add(&r.summary.Lost, class, lost)
 	}
 	r.summary.Redacted = r.redacted.Load()
-	r.summary.Duration = time.Since(began)
+	r.summary.Duration = time.Since(r.began)
 	return r.summary, err
 }
 

@@ -75,9 +75,7 @@ func (e *endToEnd) mayfly(t *testing.T, args ...string) (stdout string) {
 func (e *endToEnd) record(t *testing.T) {
 	t.Helper()
 	binary := e.path("mayfly")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	buildMayfly(t, binary)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	script := exec.CommandContext(ctx, "bash", "../../datasets/demo/record.sh", e.dir, "40")

@@ -7,13 +7,16 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mayfly/record"
+	"mayfly/record/redact"
 	"mayfly/record/runtimes"
 )
 
@@ -27,7 +30,14 @@ container runtime answers, its facts of each container are added: Docker, podman
 containerd or a CRI runtime (Kubernetes), at their usual sockets or where --runtime
 says; nothing waits for them.
 
-It needs root and a kernel with BTF. It stops at SIGINT, SIGTERM or after
+It needs root, or the capabilities CAP_BPF and CAP_PERFMON and, to name programs
+that run already, CAP_SYS_PTRACE; and a kernel with BTF (see mayfly doctor). Once
+it records it gives all of that up and makes no other system calls than a recorder
+needs. Passwords, tokens and keys in command lines are replaced by <redacted>
+before they are written. On a terminal it shows how it is doing; elsewhere its log
+is JSON.
+
+It stops at SIGINT, SIGTERM or after
 --duration; then it writes what is still in the kernel and seals the files. Until
 then a file is complete once a minute (--rotate), and what is newer is on disk
 within a second: after kill -9 or a power cut the next recorder seals it and notes
@@ -43,9 +53,15 @@ Example:
 // recordOptions are the flags of mayfly record.
 type recordOptions struct {
 	record.Options
-	duration time.Duration
-	runtimes []string
-	verbose  bool
+	duration   time.Duration
+	runtimes   []string
+	verbose    bool
+	log        string
+	noConfine  bool
+	noRedact   bool
+	patterns   []string
+	metrics    string
+	metricFile string
 }
 
 func newRecordCommand() *cobra.Command {
@@ -71,11 +87,18 @@ func newRecordCommand() *cobra.Command {
 	f.Var((*byteSize)(&opts.RetainBytes), "retain", "delete the oldest complete files above this size, as 10GiB (0: keep all)")
 	f.DurationVar(&opts.RetainAge, "retain-age", 0, "delete complete files older than this (0: keep all)")
 	f.StringVar(&opts.Host, "host", "", "name of this machine in the trace (default: its host name)")
-	f.BoolVarP(&opts.verbose, "verbose", "v", false, "print what happens to stderr")
+	f.StringArrayVar(&opts.patterns, "redact-pattern", nil, "also replace what this regular expression finds in command lines (may be repeated)")
+	f.BoolVar(&opts.noRedact, "no-redact", false, "leave secrets in command lines")
+	f.BoolVar(&opts.noConfine, "no-confine", false, "keep all privileges while recording")
+	f.StringVar(&opts.metrics, "metrics", "", "serve Prometheus metrics at [ADDRESS]:PORT, on the loopback address unless one is given")
+	f.StringVar(&opts.metricFile, "metrics-textfile", "", "write Prometheus metrics to this .prom file, for node_exporter")
+	f.StringVar(&opts.log, "log", "auto", "form of the log: text, json, or auto: text on a terminal, else json")
+	f.BoolVarP(&opts.verbose, "verbose", "v", false, "log what happens in detail")
 	return cmd
 }
 
-func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error {
+// check refuses flags that make no sense, and fills in what follows from the rest.
+func (opts *recordOptions) check() (err error) {
 	switch {
 	case opts.Dir == "":
 		return usageErrorf("record: no trace directory; give one with -o DIR")
@@ -85,6 +108,10 @@ func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error 
 		return usageErrorf("record: --retain-age %v: want more than 0", opts.RetainAge)
 	case opts.duration < 0:
 		return usageErrorf("record: --duration %v: want more than 0", opts.duration)
+	case opts.log != "auto" && opts.log != "text" && opts.log != "json":
+		return usageErrorf("record: --log %q: want auto, text or json", opts.log)
+	case opts.noRedact && len(opts.patterns) > 0:
+		return usageErrorf("record: --no-redact and --redact-pattern exclude each other")
 	}
 	for _, text := range opts.runtimes {
 		source, err := runtimes.ParseSource(text)
@@ -93,29 +120,58 @@ func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error 
 		}
 		opts.Runtimes = append(opts.Runtimes, source)
 	}
+	if !opts.noRedact {
+		if opts.Redact, err = redact.New(redact.Options{Patterns: opts.patterns}); err != nil {
+			return usageErrorf("record: %w", err)
+		}
+	}
+	if opts.metrics != "" {
+		if opts.metrics, err = listenAddress(opts.metrics); err != nil {
+			return err
+		}
+	}
+	if opts.metricFile != "" {
+		opts.WriteDirs = append(opts.WriteDirs, filepath.Dir(opts.metricFile))
+		return checkTextfile(opts.metricFile)
+	}
+	return nil
+}
+
+func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error {
+	if err := opts.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if opts.verbose {
-		opts.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	syscall.Umask(0o077) // whatever is made from here on is the owner's alone
+	opts.Confine = !opts.noConfine
+	out := newWatcher(stderr, &opts)
+	if err := out.open(&opts); err != nil {
+		return err
 	}
-	what := "containers"
-	if opts.All {
-		what = "containers and the host"
-	}
+	defer out.close()
+	opts.Log, opts.Watch = out.log, out.watch
 	opts.Ready = func() {
-		fmt.Fprintf(stderr, "mayfly: recording %s into %s\n", what, opts.Dir)
+		what := "containers"
+		if opts.All {
+			what = "containers and the host"
+		}
+		out.say("recording", slog.String("what", what), slog.String("trace", opts.Dir))
+		out.notify.ready()
 		if opts.duration > 0 {
 			time.AfterFunc(opts.duration, cancel)
 		}
+		context.AfterFunc(ctx, out.notify.stopping)
 	}
 	summary, err := record.Run(ctx, opts.Options)
+	out.close()
 	if errors.Is(err, record.ErrCannotRecord) {
 		return err
 	}
 	if err != nil {
 		return fmt.Errorf("record: %w", err)
 	}
-	printSummary(stderr, summary)
+	out.summary(summary)
 	return nil
 }
 

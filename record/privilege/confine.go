@@ -14,7 +14,7 @@ import (
 
 // ErrCgo says that this binary cannot give up privileges: the C library has
 // threads of its own that Go does not reach.
-var ErrCgo = errors.New("built with cgo, so privileges cannot be dropped on every thread; build with CGO_ENABLED=0")
+var ErrCgo = errors.New("built with cgo, so privileges cannot be dropped on every thread; build with CGO_ENABLED=0, or keep them with --no-confine")
 
 // Confine gives up every capability but those of keep, on all threads and for
 // good: permitted, effective, inheritable, ambient and, where the process may
@@ -54,6 +54,9 @@ func Confine(keep Set, calls Calls) error {
 	}
 	return verify(State{Permitted: keep, Effective: keep, Bounding: before.Bounding, NoNewPrivs: true, Seccomp: 2})
 }
+
+// Possible says whether Confine reaches every thread of this binary.
+func Possible() error { return everyThread(unix.SYS_GETPPID, 0, 0, 0) }
 
 func everyThread(call, a, b, c uintptr) error {
 	_, _, e := syscall.AllThreadsSyscall6(call, a, b, c, 0, 0, 0)
