@@ -96,6 +96,7 @@ static __noinline int count_lost(u64 cgroup, u32 class, bool unnumbered)
 	struct count_key key = {.cgroup = cgroup, .class = class};
 	struct count *c = count_of(&key);
 
+	stir();
 	if (!c) {
 		__sync_fetch_and_add(&uncounted, 1);
 		return 0;

@@ -108,6 +108,7 @@ __noinline int event_end(struct scratch *s)
 
 	if (!s)
 		return 0;
+	stir();
 	class = s->head.class;
 	len = s->len;
 	if (len > BODY_MAX + BODY_GUARD)

@@ -201,6 +201,30 @@ func (p *Probes) NextEpoch(bootNS uint64) error {
 	return nil
 }
 
+// Stirred says whether anything was recorded, or any container came or went,
+// since the last call.
+func (p *Probes) Stirred() (bool, error) {
+	var stirred uint32
+	v := p.collection.Variables[MayflyVarStirred]
+	err := v.Get(&stirred)
+	if err == nil && stirred != 0 {
+		err = v.Set(uint32(0))
+	}
+	if err != nil {
+		return false, fmt.Errorf("stirred: %w", err)
+	}
+	return stirred != 0, nil
+}
+
+// Quiet asks the kernel side to wake the reader of the sequences when it stirs
+// again. What it says next of Stirred is true a moment later only.
+func (p *Probes) Quiet() error {
+	if err := p.collection.Variables[MayflyVarQuiet].Set(uint32(1)); err != nil {
+		return fmt.Errorf("quiet: %w", err)
+	}
+	return nil
+}
+
 // FlushIdle sends what threads have gathered that made no call in this epoch.
 // After NextEpoch and Detach that is everything.
 func (p *Probes) FlushIdle() error {

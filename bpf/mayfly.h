@@ -152,6 +152,8 @@ u32 detached;     // nothing is attached any more: take the calls that threads a
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
 boot_ns epoch_start;
 u32 moves;     // of tasks between cgroups
+u32 stirred;   // something happened that is of interest; user space sets it back
+u32 quiet;     // the reader sleeps until it is woken; whoever wakes it sets it back
 u64 uncounted; // records lost that not even `counts` had room for
 
 // Each class of record has a ring of its own. Rare events that tell most of an
@@ -172,3 +174,20 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 2 << 20);
 } security SEC(".maps");
+
+// stir says that there is something to do for the reader, and wakes it where it
+// sleeps because nothing was recorded for a while: by a record that is none.
+static __noinline int stir(void)
+{
+	void *nothing;
+
+	if (stirred)
+		return 0;
+	__sync_lock_test_and_set(&stirred, 1); // before the look at quiet
+	if (!quiet || __sync_val_compare_and_swap(&quiet, 1, 0) != 1)
+		return 0;
+	nothing = bpf_ringbuf_reserve(&sequences, 8, 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}

@@ -198,6 +198,7 @@ const (
 	MayflyVarEpochStart      = "epoch_start"
 	MayflyVarHostMounts      = "host_mounts"
 	MayflyVarMoves           = "moves"
+	MayflyVarQuiet           = "quiet"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
 	MayflyVarRingSizes       = "ring_sizes"
@@ -205,6 +206,7 @@ const (
 	MayflyVarSelfTgid        = "self_tgid"
 	MayflyVarSlotsMask       = "slots_mask"
 	MayflyVarSpecial         = "special"
+	MayflyVarStirred         = "stirred"
 	MayflyVarUncounted       = "uncounted"
 	MayflyVarUnusedEvent     = "unused_event"
 	MayflyVarUnusedExeFile   = "unused_exe_file"
@@ -298,6 +300,7 @@ type MayflyVariableSpecs struct {
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
 	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
 	Moves           *ebpf.VariableSpec `ebpf:"moves"`
+	Quiet           *ebpf.VariableSpec `ebpf:"quiet"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
 	RingSizes       *ebpf.VariableSpec `ebpf:"ring_sizes"`
@@ -305,6 +308,7 @@ type MayflyVariableSpecs struct {
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
 	SlotsMask       *ebpf.VariableSpec `ebpf:"slots_mask"`
 	Special         *ebpf.VariableSpec `ebpf:"special"`
+	Stirred         *ebpf.VariableSpec `ebpf:"stirred"`
 	Uncounted       *ebpf.VariableSpec `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.VariableSpec `ebpf:"unused_event"`
 	UnusedExeFile   *ebpf.VariableSpec `ebpf:"unused_exe_file"`
@@ -379,6 +383,7 @@ type MayflyVariables struct {
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
 	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
 	Moves           *ebpf.Variable `ebpf:"moves"`
+	Quiet           *ebpf.Variable `ebpf:"quiet"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
 	RingSizes       *ebpf.Variable `ebpf:"ring_sizes"`
@@ -386,6 +391,7 @@ type MayflyVariables struct {
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
 	SlotsMask       *ebpf.Variable `ebpf:"slots_mask"`
 	Special         *ebpf.Variable `ebpf:"special"`
+	Stirred         *ebpf.Variable `ebpf:"stirred"`
 	Uncounted       *ebpf.Variable `ebpf:"uncounted"`
 	UnusedEvent     *ebpf.Variable `ebpf:"unused_event"`
 	UnusedExeFile   *ebpf.Variable `ebpf:"unused_exe_file"`

@@ -165,6 +165,7 @@ static __noinline u64 meet(struct cgroup *cgroup, struct container *c)
 	keep_place(id, cgroup); // first: whoever finds the container finds its place
 	c->first = bpf_ktime_get_boot_ns();
 	bpf_map_update_elem(&containers, &id, c, BPF_NOEXIST);
+	stir();
 	return id;
 }
 
@@ -246,6 +247,8 @@ static __noinline struct thread *settle(struct task_struct *task)
 	}
 	t->epoch = now;
 	t->moves = seen;
+	if (t->record)
+		stir();
 	return t;
 }
 
@@ -290,8 +293,10 @@ int BPF_PROG(cgroup_gone, struct cgroup *cgroup)
 	u64 id = cgroup->kn->id;
 	struct container *c = bpf_map_lookup_elem(&containers, &id);
 
-	if (c)
+	if (c) {
 		c->gone = bpf_ktime_get_boot_ns();
+		stir();
+	}
 	bpf_map_delete_elem(&verdicts, &id);
 	return 0;
 }

@@ -10,21 +10,19 @@ import (
 )
 
 // How often things are done beside reading.
-const (
-	secondNS = int64(time.Second)
-	waitMS   = 50
-)
+const secondNS = int64(time.Second)
 
 // loop reads until ctx ends or something fails.
 func (r *recorder) loop(ctx context.Context) error {
-	second := bootNow() + secondNS
+	now := bootNow()
+	second := now + secondNS
 	for ctx.Err() == nil {
-		if err := r.poller.wait(waitMS); err != nil {
+		if err := r.wait(now, second); err != nil {
 			return err
 		}
-		now := bootNow()
+		now = bootNow()
 		if now-r.lastEpoch >= r.opts.BPF.Epoch.Nanoseconds() {
-			if err := r.epoch(now); err != nil {
+			if err := r.tick(now); err != nil {
 				return err
 			}
 		}
@@ -108,7 +106,9 @@ func (r *recorder) everySecond(bootNS int64) error {
 	if r.opts.Watch != nil {
 		r.opts.Watch(r.status())
 	}
-	if err := errors.Join(r.probes.FlushIdle(), r.account()); err != nil {
+	if r.quiet.asleep { // the runtime may have something to tell all the same
+		r.learn()
+	} else if err := errors.Join(r.probes.FlushIdle(), r.account()); err != nil {
 		return err
 	}
 	wall := time.Now().UnixNano()
@@ -130,12 +130,17 @@ func (r *recorder) forget(cgroup uint64) {
 	r.throttles.forget(cgroup)
 }
 
-// account takes in the kernel's counts and containers, and the runtime's facts.
-func (r *recorder) account() error {
-	err := r.convert.containers.scan()
+// learn takes in the runtime's facts.
+func (r *recorder) learn() {
 	for range len(r.facts) {
 		r.convert.containers.learn(<-r.facts)
 	}
+}
+
+// account takes in the kernel's counts and containers, and the runtime's facts.
+func (r *recorder) account() error {
+	err := r.convert.containers.scan()
+	r.learn()
 	uncounted, countErr := r.probes.Uncounted()
 	r.ledger.uncounted = uncounted
 	err = errors.Join(err, countErr, r.ledger.update(r.convert.containers))

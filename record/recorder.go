@@ -46,6 +46,7 @@ type recorder struct {
 	seen      map[string]bool // container ids, for the summary
 	paused    func() bool     // tests stop the reader with it; may be nil
 	lastEpoch int64
+	quiet     quiet
 }
 
 // Run records until ctx ends, then flushes what threads still hold, writes what

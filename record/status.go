@@ -23,6 +23,7 @@ type Status struct {
 	Rings      []RingStatus
 	Waiting    int       // batches of rows that the writer has not begun with
 	Seals      int64     // how often the open files were completed
+	Quiet      bool      // the reader sleeps until something is recorded
 	Sealed     time.Time // when that was last; the beginning of the recording before the first
 }
 
@@ -40,7 +41,7 @@ func (r *recorder) status() Status {
 		Processes: r.summary.Processes, Containers: r.summary.Containers,
 		Produced: map[string]uint64{}, Lost: map[string]uint64{},
 		Redacted: r.redacted.Load(), Read: r.read64(), Waiting: len(r.queue),
-		Seals: r.seals, Sealed: time.Unix(0, r.sealed),
+		Quiet: r.quiet.asleep, Seals: r.seals, Sealed: time.Unix(0, r.sealed),
 		Rings: []RingStatus{r.events.status("events"), r.secure.status("security"), r.calls.status("sequences")},
 	}
 	for _, class := range classes {
