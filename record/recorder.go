@@ -36,17 +36,18 @@ type recorder struct {
 	queue  chan *batch
 	writer *trace.Recording
 
-	redacted  atomic.Uint64 // words
-	sealed    int64         // wall time up to which losses are told
-	seals     int64
-	began     time.Time
-	bytes     uint64 // read since the last seal
-	raw       rawEvent
-	rawCalls  rawSequence
-	seen      map[string]bool // container ids, for the summary
-	paused    func() bool     // tests stop the reader with it; may be nil
-	lastEpoch int64
-	quiet     quiet
+	redacted     atomic.Uint64 // words
+	acknowledged atomic.Int64  // time up to which rows are on disk
+	sealed       int64         // wall time up to which losses are told
+	seals        int64
+	began        time.Time
+	bytes        uint64 // read since the last seal
+	raw          rawEvent
+	rawCalls     rawSequence
+	seen         map[string]bool // container ids, for the summary
+	paused       func() bool     // tests stop the reader with it; may be nil
+	lastEpoch    int64
+	quiet        quiet
 }
 
 // Run records until ctx ends, then flushes what threads still hold, writes what

@@ -23,6 +23,7 @@ type Status struct {
 	Rings      []RingStatus
 	Waiting    int       // batches of rows that the writer has not begun with
 	Seals      int64     // how often the open files were completed
+	OnDisk     time.Time // rows up to then survive a crash; zero before the first
 	Quiet      bool      // the reader sleeps until something is recorded
 	Sealed     time.Time // when that was last; the beginning of the recording before the first
 }
@@ -43,6 +44,9 @@ func (r *recorder) status() Status {
 		Redacted: r.redacted.Load(), Read: r.read64(), Waiting: len(r.queue),
 		Quiet: r.quiet.asleep, Seals: r.seals, Sealed: time.Unix(0, r.sealed),
 		Rings: []RingStatus{r.events.status("events"), r.secure.status("security"), r.calls.status("sequences")},
+	}
+	if ns := r.acknowledged.Load(); ns != 0 {
+		s.OnDisk = time.Unix(0, ns)
 	}
 	for _, class := range classes {
 		s.Produced[class], s.Lost[class] = uint64(r.summary.Produced[class]), uint64(r.summary.Lost[class])

@@ -45,6 +45,7 @@ func (r *recorder) startWriter() (done chan struct{}) {
 		for b := range r.queue {
 			r.redacted.Add(b.hideSecrets(r.opts.Redact))
 			log.say(b.write(r.writer), time.Now())
+			r.acknowledged.Store(r.writer.AcknowledgedNS())
 			b.reset()
 			r.free <- b
 		}

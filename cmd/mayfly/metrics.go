@@ -50,6 +50,7 @@ var (
 	descWaiting    = desc("batches_waiting", "Batches of rows that wait for the writer.")
 	descSeals      = desc("seals_total", "How often the open files were completed.")
 	descSealed     = desc("last_seal_timestamp_seconds", "When the open files were last completed.")
+	descOnDisk     = desc("last_acknowledged_timestamp_seconds", "Rows up to then are on disk and survive a crash.")
 	descAlive      = desc("reader_timestamp_seconds", "When the reader of the rings was last seen at work.")
 )
 
@@ -90,6 +91,7 @@ func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
 	gauge(descWaiting, float64(s.Waiting))
 	counter(descSeals, float64(s.Seals))
 	gauge(descSealed, unixSeconds(s.Sealed))
+	gauge(descOnDisk, unixSeconds(s.OnDisk))
 	gauge(descAlive, unixSeconds(s.Time))
 }
 

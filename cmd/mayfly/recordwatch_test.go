@@ -18,7 +18,7 @@ import (
 func testStatus(after time.Duration) record.Status {
 	return record.Status{
 		Time: time.Unix(1000, 0).Add(after), Running: after, Events: 100 * int64(after/time.Second),
-		Calls: 1 << 20, Containers: 3, Read: 12_345_678, Seals: 2, Sealed: time.Unix(990, 0),
+		Calls: 1 << 20, Containers: 3, Read: 12_345_678, Seals: 2, Sealed: time.Unix(990, 0), OnDisk: time.Unix(999, 0),
 		Produced: map[string]uint64{"events": 110, "sequences": 9}, Lost: map[string]uint64{"events": 7, "sequences": 0},
 		Rings: []record.RingStatus{{Name: "events", Bytes: 512, Size: 4096}},
 	}
@@ -132,7 +132,7 @@ func TestMetrics(t *testing.T) {
 			`mayfly_records_produced_total{class="events"} 110`, `mayfly_records_lost_total{class="events"} 7`,
 			`mayfly_records_lost_total{class="sequences"} 0`, `mayfly_rows_written_total{table="events"} 100`,
 			`mayfly_calls_written_total 1.048576e+06`, `mayfly_ring_bytes{ring="events"} 512`, `mayfly_seals_total 2`,
-			`mayfly_last_seal_timestamp_seconds 990`, `mayfly_reader_timestamp_seconds 1001`,
+			`mayfly_last_seal_timestamp_seconds 990`, `mayfly_last_acknowledged_timestamp_seconds 999`, `mayfly_reader_timestamp_seconds 1001`,
 		} {
 			if !strings.Contains(text, "\n"+line+"\n") {
 				t.Errorf("%s: no line %s\n%s", from, line, text)
