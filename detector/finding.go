@@ -31,12 +31,13 @@ type Detail struct {
 	ToNS        int64      `json:"to_ns"` // exclusive
 	Score       float64    `json:"score"`
 	Threshold   float64    `json:"threshold"`
-	Detector    string     `json:"detector"` // sha256 of the detector file
-	Features    []Reason   `json:"features"` // those that carried it, strongest first
-	New         []string   `json:"new"`      // items never seen in training, "kind value"
-	Calls       []Reason   `json:"calls"`    // system calls that deviate most
-	Evidence    []Evidence `json:"evidence"` // the event rows behind it, in time order
-	Lost        int64      `json:"lost"`     // records lost within the window: what it cannot show
+	Detector    string     `json:"detector"`      // sha256 of the detector file
+	Features    []Reason   `json:"features"`      // those that carried it, strongest first
+	New         []string   `json:"new"`           // items never seen in training, "kind value"
+	Calls       []Reason   `json:"calls"`         // system calls that deviate most
+	Evidence    []Evidence `json:"evidence"`      // the event rows behind it, in time order
+	Lost        int64      `json:"lost"`          // records lost within the window: what it cannot show
+	Gap         bool       `json:"gap,omitempty"` // the window touches a gap of the recording: more may be missing
 }
 
 // Reason is one number that carried a finding, beside what was usual.

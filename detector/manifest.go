@@ -70,6 +70,10 @@ type Counts struct {
 	Containers int   `json:"containers"` // of the windows used
 	Lost       int64 `json:"lost"`       // records lost within the windows used
 
+	// GapWindows are those of the windows used that touch a gap of their recording:
+	// what the workload did then may be missing from what was learned.
+	GapWindows int64 `json:"gap_windows,omitempty"`
+
 	// Sampled is how many of the windows used the forest and the threshold are
 	// made from, where there were more than Options.MaxWindows; else 0.
 	Sampled int64 `json:"sampled,omitempty"`

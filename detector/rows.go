@@ -60,6 +60,9 @@ func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder
 		r.counts.Attack += int64(class)
 		r.counts.Normal += int64(1 - class)
 		r.counts.Lost += int64(w.Counters[feature.NLost])
+		if w.Missing&feature.TouchesGap != 0 {
+			r.counts.GapWindows++
+		}
 	}
 	return nil
 }

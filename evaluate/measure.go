@@ -43,7 +43,7 @@ func DefaultMeasureOptions() MeasureOptions {
 func Measure(w *Windows, labels []feature.Label, opts MeasureOptions) (*Report, error) {
 	byContainer := assign(w.Containers, labels)
 	classes := classify(w, byContainer, labels, opts.Aftermath.Nanoseconds())
-	r := &Report{Format: "mayfly report", Version: ReportVersion, Lost: w.Lost}
+	r := &Report{Format: "mayfly report", Version: ReportVersion, Lost: w.Lost, GapWindows: w.GapWindows}
 	r.AtThreshold.Threshold = w.Threshold
 	r.Provenance.AftermathNS = opts.Aftermath.Nanoseconds()
 	r.Provenance.BootstrapSeed, r.Provenance.Resamples = opts.Bootstrap.Seed, opts.Bootstrap.Resamples
@@ -246,6 +246,9 @@ func (r *Report) note(labels []feature.Label) {
 		note("no window of any labelled attack: only alarm rates can be given")
 	case r.Windows.Normal == 0:
 		note("no normal windows: no false-positive rate, AUROC or AUPRC can be given")
+	}
+	if r.GapWindows > 0 {
+		note("%d of these windows touch a gap of the recording: what is not there cannot be found", r.GapWindows)
 	}
 	if r.Lost > 0 {
 		note("%d records were lost while these windows were recorded: what is not there cannot be found", r.Lost)

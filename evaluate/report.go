@@ -22,9 +22,10 @@ type Report struct {
 	Provenance Provenance `json:"provenance"`
 
 	Windows     Counts  `json:"windows"`
-	Containers  int     `json:"containers"`   // with at least one window
-	NormalHours float64 `json:"normal_hours"` // container-hours of normal windows
-	Lost        int64   `json:"lost"`         // records that the recorder lost within the windows
+	Containers  int     `json:"containers"`            // with at least one window
+	NormalHours float64 `json:"normal_hours"`          // container-hours of normal windows
+	Lost        int64   `json:"lost"`                  // records that the recorder lost within the windows
+	GapWindows  int64   `json:"gap_windows,omitempty"` // windows that touch a gap of the recording
 
 	// What the scores are worth at any threshold.
 	AUROC          *Estimate `json:"auroc"`

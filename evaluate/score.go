@@ -92,6 +92,9 @@ func (s *scoring) add(rec arrow.Record) error {
 		row.Trained = s.wasLearned(&w)
 		s.out.Rows = append(s.out.Rows, row)
 		s.out.Lost += int64(w.Counters[feature.NLost])
+		if w.Missing&feature.TouchesGap != 0 {
+			s.out.GapWindows++
+		}
 		for _, l := range s.named[row.Container] {
 			p := &s.peaks[l]
 			if row.Trained || !shares(&row, &s.labels[l]) || p.reasons != nil && row.Score <= p.score {

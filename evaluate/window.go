@@ -8,6 +8,7 @@ type Windows struct {
 	Containers []Container
 	Rows       []Scored // those of a container in time order
 	Lost       int64    // records that the recorder lost within them
+	GapWindows int64    // of them, those that touch a gap of the recording
 	// Carried says what carried a row's score; it is asked for the peak of each
 	// attack and may be nil.
 	Carried func(row int) []string

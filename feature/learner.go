@@ -150,7 +150,7 @@ func (l *learner) model(workload string) *learning {
 
 func newLearning() *learning {
 	return &learning{containers: map[containerKey]*container{}, calls: map[trace.Call]*callLearning{},
-		trigrams: map[uint32]*trigramLearning{}, items: map[string]*sole{}, missing: missingAll,
+		trigrams: map[uint32]*trigramLearning{}, items: map[string]*sole{}, missing: missingAll &^ TouchesGap,
 		samples: [3]sampler{{}, {}, {}}}
 }
 
@@ -245,6 +245,9 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 		l.items = append(l.items, profile.Item{Kind: profile.Call, Value: callName(c)})
 	}
 	l.profile.Add(w.Workload, w.ContainerID, w.Host, w.StartNS, w.EndNS(), l.items, l.counts, int64(w.Counters[NLost]))
+	if w.Missing&TouchesGap != 0 {
+		l.profile.AddGap(w.Workload)
+	}
 }
 
 // space finishes the learning.

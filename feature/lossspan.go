@@ -18,9 +18,15 @@ type lossSpans struct {
 type lossSpan struct{ fromNS, toNS, lost int64 }
 
 // AddLoss notes a row of the losses table of a host: the windows that it overlaps
-// count it, in proportion to time and rounded up. Losses are added before the
-// windows that they overlap are emitted.
+// count it, in proportion to time and rounded up. A gap, or a time whose files
+// were deleted, marks the windows of all the host's containers instead
+// (TouchesGap). Losses are added before the windows that they overlap are
+// emitted.
 func (w *Windower) AddLoss(host string, l *trace.Loss) {
+	if l.Class == trace.LossGap || l.Class == trace.LossRetention {
+		w.addGap(host, l)
+		return
+	}
 	if l.Lost <= 0 {
 		return
 	}
@@ -37,6 +43,24 @@ func (w *Windower) AddLoss(host string, l *trace.Loss) {
 		w.losses[key] = s
 	}
 	s.spans = append(s.spans, lossSpan{l.FromNS, max(l.FromNS, l.ToNS), l.Lost})
+	s.sorted = false
+}
+
+// addGap notes a gap, which counts 1 where it is met. Where there are too many,
+// the last one grows over the time between.
+func (w *Windower) addGap(host string, l *trace.Loss) {
+	w.report.Gaps++
+	s := w.gaps[host]
+	if s == nil {
+		s = &lossSpans{}
+		w.gaps[host] = s
+	}
+	if n := len(s.spans); n >= w.opts.MaxLosses {
+		last := &s.spans[n-1]
+		last.fromNS, last.toNS = min(last.fromNS, l.FromNS), max(last.toNS, l.ToNS)
+		return
+	}
+	s.spans = append(s.spans, lossSpan{l.FromNS, max(l.FromNS, l.ToNS), 1})
 	s.sorted = false
 }
 

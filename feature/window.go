@@ -18,7 +18,8 @@ const (
 	MissingOrder                       // calls are counted without their order: no trigrams
 	MissingThreads                     // no process and thread numbers
 	MissingErrors                      // no results of calls: no error counters
-	missingAll     = MissingEvents | MissingCalls | MissingOrder | MissingThreads | MissingErrors
+	TouchesGap                         // the recorder was down or cut off at some time of the window, or its rows were deleted: some may be missing
+	missingAll     = MissingEvents | MissingCalls | MissingOrder | MissingThreads | MissingErrors | TouchesGap
 )
 
 // Window is what one container did in [StartNS, StartNS+WidthNS).

@@ -60,16 +60,18 @@ func (o WindowerOptions) withDefaults() WindowerOptions {
 
 // WindowerReport counts what a Windower did.
 type WindowerReport struct {
-	Rows       int64 `json:"rows"`         // given to Add
-	HostRows   int64 `json:"host_rows"`    // left out because they are of no container
-	LateRows   int64 `json:"late_rows"`    // left out, wholly or partly, because their window was closed
-	BadTimes   int64 `json:"bad_times"`    // left out because their time is before 1970 or after 2116
-	FullRows   int64 `json:"full_rows"`    // left out, wholly or partly, because too much was open at one time
-	EarlyClose int64 `json:"early_closes"` // times that windows were closed before their lateness, for the same reason
-	Windows    int64 `json:"windows"`      // emitted
-	Lost       int64 `json:"lost"`         // records that the recorder lost
-	LossRows   int64 `json:"loss_rows"`    // rows of losses given to AddLoss, with Lost above 0
-	LossFull   int64 `json:"loss_full"`    // of them, those not placed in time
+	Rows       int64 `json:"rows"`                  // given to Add
+	HostRows   int64 `json:"host_rows"`             // left out because they are of no container
+	LateRows   int64 `json:"late_rows"`             // left out, wholly or partly, because their window was closed
+	BadTimes   int64 `json:"bad_times"`             // left out because their time is before 1970 or after 2116
+	FullRows   int64 `json:"full_rows"`             // left out, wholly or partly, because too much was open at one time
+	EarlyClose int64 `json:"early_closes"`          // times that windows were closed before their lateness, for the same reason
+	Windows    int64 `json:"windows"`               // emitted
+	Lost       int64 `json:"lost"`                  // records that the recorder lost
+	LossRows   int64 `json:"loss_rows"`             // rows of losses given to AddLoss, with Lost above 0
+	LossFull   int64 `json:"loss_full"`             // of them, those not placed in time
+	Gaps       int64 `json:"gaps,omitempty"`        // gaps, and times whose files were deleted
+	GapWindows int64 `json:"gap_windows,omitempty"` // windows that touch one
 }
 
 // Windower deals trace rows out to tumbling event-time windows: one per
@@ -91,6 +93,7 @@ type Windower struct {
 	free     []*openWindow
 	dealer   dealer
 	losses   map[containerKey]*lossSpans
+	gaps     map[string]*lossSpans // by host
 	out      Window
 	started  bool
 	finished bool
@@ -132,7 +135,7 @@ func NewWindower(opts WindowerOptions, emit func(*Window) error) (*Windower, err
 		}
 	}
 	return &Windower{opts: opts, emit: emit, buckets: map[int64]*bucket{}, closed: math.MinInt64,
-		losses: map[containerKey]*lossSpans{}, dealer: newDealer(opts.MaxThreads)}, nil
+		losses: map[containerKey]*lossSpans{}, gaps: map[string]*lossSpans{}, dealer: newDealer(opts.MaxThreads)}, nil
 }
 
 // Report returns what was counted so far.
@@ -280,6 +283,10 @@ func (w *Windower) fill(o *openWindow, start int64) {
 	out.Counters[NActiveProcesses], out.Counters[NActiveThreads] = uint32(o.pids.n), uint32(o.tids.n)
 	if spans := w.losses[o.key]; spans != nil {
 		out.Counters[NLost] = spans.in(start, start+w.opts.WidthNS)
+	}
+	if spans := w.gaps[o.key.host]; spans != nil && spans.in(start, start+w.opts.WidthNS) > 0 {
+		out.Missing |= TouchesGap
+		w.report.GapWindows++
 	}
 }
 

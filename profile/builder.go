@@ -47,6 +47,10 @@ type building struct {
 	kinds map[string]*kindSet
 }
 
+// AddGap says of a window that was added that rows of it may be missing: the
+// recorder was down or cut off at some time of it, or its files were deleted.
+func (b *Builder) AddGap(workload string) { b.workload(workload).head.GapWindows++ }
+
 // Add adds one window of one container: what it did, with counts[i] the number
 // of times of items[i] (1 each where counts is nil), and how many of its records
 // were lost. Unknown kinds and empty values are left out. Nothing is kept of the

@@ -72,7 +72,7 @@ func (w *Workload) check() error {
 	switch {
 	case w.Name == "" || !utf8.ValidString(w.Name) || len(w.Name) > MaxValue:
 		return errors.New("bad name")
-	case w.Windows < 0 || w.Lost < 0:
+	case w.Windows < 0 || w.Lost < 0 || w.GapWindows < 0:
 		return errors.New("negative count")
 	case w.FromNS > w.ToNS:
 		return errors.New("ends before it begins")

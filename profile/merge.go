@@ -26,7 +26,7 @@ func Merge(a, b *Profile) *Profile {
 // mergeWorkloads is Merge for two workloads of one name.
 func mergeWorkloads(a, b *Workload) Workload {
 	out := Workload{
-		Name: a.Name, Windows: a.Windows + b.Windows, Lost: a.Lost + b.Lost,
+		Name: a.Name, Windows: a.Windows + b.Windows, Lost: a.Lost + b.Lost, GapWindows: a.GapWindows + b.GapWindows,
 		FromNS: a.FromNS, ToNS: a.ToNS,
 		Containers: union(a.Containers, b.Containers),
 		Hosts:      union(a.Hosts, b.Hosts),

@@ -33,17 +33,18 @@ type Overflow struct {
 
 // Workload is what the containers of one image do.
 type Workload struct {
-	Name       string     `json:"name"`               // see WorkloadName
-	Items      []Entry    `json:"items"`              // sorted by kind and value, no item twice
-	Windows    int64      `json:"windows"`            // how many were added
-	Containers []string   `json:"containers"`         // sorted; at most BuilderOptions.MaxContainers
-	Hosts      []string   `json:"hosts"`              // sorted; at most BuilderOptions.MaxContainers
-	Machines   []string   `json:"machines,omitempty"` // of the recordings, as GOARCH names them, sorted
-	Lost       int64      `json:"lost"`               // records lost in its windows
-	FromNS     int64      `json:"from_ns"`            // start of the first window
-	ToNS       int64      `json:"to_ns"`              // end of the last window
-	Overflow   []Overflow `json:"overflow,omitempty"` // sorted by kind
-	Declared   *Declared  `json:"declared,omitempty"` // nil where no runtime told
+	Name       string     `json:"name"`                  // see WorkloadName
+	Items      []Entry    `json:"items"`                 // sorted by kind and value, no item twice
+	Windows    int64      `json:"windows"`               // how many were added
+	Containers []string   `json:"containers"`            // sorted; at most BuilderOptions.MaxContainers
+	Hosts      []string   `json:"hosts"`                 // sorted; at most BuilderOptions.MaxContainers
+	Machines   []string   `json:"machines,omitempty"`    // of the recordings, as GOARCH names them, sorted
+	Lost       int64      `json:"lost"`                  // records lost in its windows
+	GapWindows int64      `json:"gap_windows,omitempty"` // of them, those that touch a gap of the recording
+	FromNS     int64      `json:"from_ns"`               // start of the first window
+	ToNS       int64      `json:"to_ns"`                 // end of the last window
+	Overflow   []Overflow `json:"overflow,omitempty"`    // sorted by kind
+	Declared   *Declared  `json:"declared,omitempty"`    // nil where no runtime told
 }
 
 // Profile is what was learned of every workload. A profile that is not being

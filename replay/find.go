@@ -41,7 +41,7 @@ func (p *pass) find(scored *detector.Scored, i int, w *feature.Window, what *fea
 		FromNS: w.StartNS, ToNS: w.EndNS(),
 		Score: float64(scored.Scores[i]), Threshold: p.d.Manifest.Threshold, Detector: p.sum,
 		Features: reasons, New: []string{}, Calls: []detector.Reason{}, Evidence: []detector.Evidence{},
-		Lost: int64(w.Counters[feature.NLost]),
+		Lost: int64(w.Counters[feature.NLost]), Gap: w.Missing&feature.TouchesGap != 0,
 	}
 	if detail.Features == nil {
 		detail.Features = []detector.Reason{}

@@ -120,6 +120,9 @@ func (p *pass) score(ctx context.Context) error {
 func (p *pass) done(w *feature.Window) *life {
 	p.report.Windows++
 	p.report.Lost += int64(w.Counters[feature.NLost])
+	if w.Missing&feature.TouchesGap != 0 {
+		p.report.GapWindows++
+	}
 	p.containers[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = true
 	host := p.state.host(w.Host)
 	l := host.Containers[w.ContainerID]

@@ -41,16 +41,17 @@ func (o Options) withDefaults() Options {
 
 // Report says what a run did.
 type Report struct {
-	Files      int   `json:"files"`      // scored
-	Before     int   `json:"before"`     // scored by an earlier run
-	LateFiles  int   `json:"late_files"` // of Files: came when their time had been scored; their windows were not
-	Windows    int64 `json:"windows"`    // scored
-	Waiting    int64 `json:"waiting"`    // not complete yet: they are scored when later files are sealed
-	Findings   int64 `json:"findings"`   // written
-	Echoes     int64 `json:"echoes"`     // alarms soon after a finding with nothing new in them, or of a workload not learned after its first: not written
-	Containers int   `json:"containers"` // of the windows scored
-	Lost       int64 `json:"lost"`       // records lost within the windows scored
-	LateRows   int64 `json:"late_rows"`  // came after their window had been scored
+	Files      int   `json:"files"`       // scored
+	Before     int   `json:"before"`      // scored by an earlier run
+	LateFiles  int   `json:"late_files"`  // of Files: came when their time had been scored; their windows were not
+	Windows    int64 `json:"windows"`     // scored
+	Waiting    int64 `json:"waiting"`     // not complete yet: they are scored when later files are sealed
+	Findings   int64 `json:"findings"`    // written
+	Echoes     int64 `json:"echoes"`      // alarms soon after a finding with nothing new in them, or of a workload not learned after its first: not written
+	Containers int   `json:"containers"`  // of the windows scored
+	Lost       int64 `json:"lost"`        // records lost within the windows scored
+	GapWindows int64 `json:"gap_windows"` // of the windows scored, those that touch a gap: that one has no finding says less
+	LateRows   int64 `json:"late_rows"`   // came after their window had been scored
 
 	// Rejected are the files that could not be read. The others were scored.
 	Rejected []error `json:"-"`

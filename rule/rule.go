@@ -64,7 +64,8 @@ type Basis struct {
 	Windows    int64 `json:"windows"`
 	FromNS     int64 `json:"from_ns"`
 	ToNS       int64 `json:"to_ns"`
-	Lost       int64 `json:"lost"` // records lost while it was learned
+	Lost       int64 `json:"lost"`                  // records lost while it was learned
+	GapWindows int64 `json:"gap_windows,omitempty"` // of the windows, those that touch a gap of the recording
 }
 
 // String is one line for a table or a comment.
@@ -72,6 +73,9 @@ func (b Basis) String() string {
 	s := fmt.Sprintf("%d items, %d containers, %d windows", b.Items, b.Containers, b.Windows)
 	if b.Lost > 0 {
 		s += fmt.Sprintf(", %d records LOST", b.Lost)
+	}
+	if b.GapWindows > 0 {
+		s += fmt.Sprintf(", %d windows TOUCH A GAP", b.GapWindows)
 	}
 	return s
 }

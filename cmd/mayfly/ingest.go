@@ -94,6 +94,7 @@ func printIngest(w io.Writer, r *ingest.Report, output string) {
 		{r.BadTimes, "rows have a time that cannot be"},
 		{r.FullRows, "rows found no room among the open windows"},
 		{r.Lost, "records were lost by the recorder; their windows say so (n_lost)"},
+		{r.GapWindows, "windows touch a gap of the recording, as they say (missing)"},
 	} {
 		if loss.n > 0 {
 			fmt.Fprintf(w, "mayfly: warning: %d %s\n", loss.n, loss.what)

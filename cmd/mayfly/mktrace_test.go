@@ -14,9 +14,9 @@ import (
 // traceStartNS is when the traces of mktrace begin: 2023-11-14T22:13:20Z.
 const traceStartNS = int64(1_700_000_000e9)
 
-// mktrace is a program for scripts: "mktrace DIR SECONDS [ATTACK]" writes a trace
-// of three web servers, the same one for the same arguments. In second ATTACK a
-// shell comes out of web-3, whose id is cc…. SECONDS 0 makes an empty trace.
+// mktrace is a program for scripts: "mktrace DIR SECONDS [ATTACK [GAP]]" writes a trace
+// of three web servers, the same one for the same arguments. In second ATTACK (-1: none) a
+// shell comes out of web-3, whose id is cc…. In second GAP the recorder was down. SECONDS 0 makes an empty trace.
 func mktrace() {
 	if err := runMktrace(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "mktrace:", err)
@@ -26,9 +26,9 @@ func mktrace() {
 
 func runMktrace(args []string) error {
 	if len(args) < 2 {
-		return errors.New("want DIR SECONDS [ATTACK]")
+		return errors.New("want DIR SECONDS [ATTACK [GAP]]")
 	}
-	numbers := []int{0, -1}
+	numbers := []int{0, -1, -1}
 	for i, arg := range args[1:] {
 		n, err := strconv.Atoi(arg)
 		if err != nil {
@@ -43,6 +43,9 @@ func runMktrace(args []string) error {
 	}
 	events, sequences, containers := webTrace(numbers[0], numbers[1])
 	losses := []trace.Loss{{FromNS: traceStartNS, ToNS: traceStartNS + 1e9, ContainerID: webID(0), Class: trace.LossEvents, Produced: 9, Lost: 2}}
+	if gap := int64(numbers[2]); gap >= 0 {
+		losses = append(losses, trace.Loss{FromNS: traceStartNS + gap*1e9, ToNS: traceStartNS + gap*1e9 + 5e8, Class: trace.LossGap})
+	}
 	return errors.Join(w.Events(events), w.Sequences(sequences), w.Containers(containers), w.Losses(losses), w.Close())
 }
 

@@ -101,6 +101,9 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 	if report.Lost > 0 || report.LateRows > 0 {
 		fmt.Fprintf(w, "mayfly: %d records were lost and %d rows came too late: what they did was not scored\n", report.Lost, report.LateRows)
 	}
+	if report.GapWindows > 0 {
+		fmt.Fprintf(w, "mayfly: %d of these windows touch a gap of the recording: that nothing was found there says little\n", report.GapWindows)
+	}
 	if report.LateFiles > 0 {
 		fmt.Fprintf(w, "mayfly: %d files came when their time had been scored without them: their windows were left out\n", report.LateFiles)
 	}

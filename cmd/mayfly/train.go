@@ -110,6 +110,10 @@ func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	if n.Lost > 0 {
 		fmt.Fprintf(w, "mayfly: %d records were lost within these windows: what they did is not learned\n", n.Lost)
 	}
+	if n.GapWindows > 0 {
+		fmt.Fprintf(w, "mayfly: %d of these windows (%.1f %%) touch a gap of their recording: what was done then may be missing\n",
+			n.GapWindows, 100*float64(n.GapWindows)/float64(n.Windows))
+	}
 }
 
 // budget says what was wished for and, where it matters, what is to be had.
