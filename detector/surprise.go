@@ -33,15 +33,16 @@ const (
 	minTail   = 10   // of them at least
 	leastMean = 0.01 // of the distance beyond tailShare
 	maxNats   = 1e4
+
+	leastPlace, greatestPlace = -5, 17 // of stretched
 )
 
 // stretched makes room near 1, where far away windows crowd.
 func stretched(score float64) float64 {
-	const least, most = -5, 17
 	if !(score > 0) {
-		return least
+		return leastPlace
 	}
-	return min(max(-math.Log(-math.Log2(min(score, 1))), least), most)
+	return min(max(-math.Log(-math.Log2(min(score, 1))), leastPlace), greatestPlace)
 }
 
 // newSurprise counts shares of scores, which must not be empty.

@@ -8,6 +8,7 @@ func commands() []*cobra.Command {
 		newRecordCommand(),
 		newIngestCommand(),
 		newTrainCommand(),
+		newExportCommand(),
 		newEvaluateCommand(),
 		newReplayCommand(),
 		newRulesCommand(),

@@ -23,6 +23,7 @@ The threshold follows from the false alarms that you are ready to spend, and fro
 training windows alone, each scored by a forest that did not see it.
 
   mayfly train features.parquet -o web.mayfly
+  mayfly train features.parquet -o web.mayfly --export onnx
   mayfly train features.parquet -o web.mayfly --labels labels.csv --engine random --split container --holdout 0.5
 
 ` + exitStatuses
@@ -31,6 +32,7 @@ type trainOptions struct {
 	train.Options
 	out    string
 	labels string
+	export string
 }
 
 func newTrainCommand() *cobra.Command {
@@ -45,6 +47,7 @@ func newTrainCommand() *cobra.Command {
 	d, flags := &opts.Detector, cmd.Flags()
 	flags.StringVarP(&opts.out, "output", "o", "", "detector `file` to write (required)")
 	flags.StringVar(&d.Engine, "engine", d.Engine, "`name` of the engine: isolation or random")
+	flags.StringVar(&opts.export, "export", "", "also write the forest in this `form`, beside the detector: onnx")
 	flags.StringVar(&opts.labels, "labels", "", "labels `file`: container,from,to,attack")
 	flags.DurationVar(&opts.Aftermath, "aftermath", opts.Aftermath, "time after a label that is learned as neither")
 	flags.StringVar(&opts.Split.By, "split", opts.Split.By, "what to hold back: none, container or time")
@@ -75,7 +78,14 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 	if opts.Split.By == train.SplitNone && cmd.Flags().Changed("holdout") {
 		return usageErrorf("train: --holdout holds nothing back without --split container or time")
 	}
-	if err := checkOutput(opts.out, append([]string{opts.labels}, args...)...); err != nil {
+	exported := ""
+	if opts.export != "" {
+		if err := checkExport(opts.export); err != nil {
+			return usageErrorf("train: export: %w", err)
+		}
+		exported = opts.out + "." + opts.export
+	}
+	if err := checkOutputs([]output{{path: opts.out}, {path: exported}}, append([]string{opts.labels}, args...)...); err != nil {
 		return err
 	}
 	if opts.labels != "" {
@@ -90,6 +100,9 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 		return err
 	}
 	if err := trained.Save(opts.out); err != nil {
+		return err
+	}
+	if err := writeOutputs("", []output{onnxOutput(trained, exported)}); err != nil {
 		return err
 	}
 	printTrained(cmd, opts.out, &trained.Manifest)
