@@ -70,6 +70,19 @@ func BenchmarkTable(b *testing.B) {
 		}
 		report()
 	})
+	for _, k := range kernels {
+		b.Run("score-isolation/"+k.name, func(b *testing.B) {
+			x := readTable(b, "isolation.f32", benchFeatures)
+			opts := DefaultIsolationOptions()
+			opts.Seed = *tableSeed
+			f, err := fitIsolation(b, x, opts).On(k.name)
+			if err != nil {
+				b.Fatal(err)
+			}
+			benchScore(b, f, x)
+		})
+	}
+	var f *Random
 	b.Run("fit-random", func(b *testing.B) {
 		x := readTable(b, "train.f32", benchFeatures)
 		y, err := os.ReadFile(filepath.Join(*tableDir, "train.u8"))
@@ -78,7 +91,6 @@ func BenchmarkTable(b *testing.B) {
 		}
 		opts := DefaultRandomOptions()
 		opts.Threads, opts.Seed = *tableThreads, *tableSeed
-		var f *Random
 		report := spent(b, 0)
 		for b.Loop() {
 			f = fitRandom(b, x, y, opts)
@@ -92,6 +104,29 @@ func BenchmarkTable(b *testing.B) {
 		b.ReportMetric(area(got, truth), "AUROC")
 		b.ReportMetric(precision(got, truth), "AUPRC")
 	})
+	if f == nil {
+		return
+	}
+	for _, k := range kernels {
+		b.Run("score-random/"+k.name, func(b *testing.B) {
+			x := readTable(b, "test.f32", benchFeatures)
+			p := newPlan(f.features, f.trees, probabilityUnit, k)
+			other := *f
+			other.plan = func() *plan { return p }
+			benchScore(b, &other, x)
+		})
+	}
+}
+
+// benchScore scores the table once before the clock starts, so that the forest is
+// compiled.
+func benchScore(b *testing.B, f scorer, x [][]float32) {
+	out := scores(b, f, x, *tableThreads)
+	report := spent(b, len(out))
+	for b.Loop() {
+		_ = f.Score(x, out, *tableThreads)
+	}
+	report()
 }
 
 func TestPrecision(t *testing.T) {

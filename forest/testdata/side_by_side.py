@@ -2,7 +2,7 @@
 """Runs scikit-learn and this package on the same tables, in turns.
 
     apt-get install -y python3-sklearn
-    /usr/bin/python3 forest/testdata/side_by_side.py [--rounds 3] [--jobs 1] [--only fit-isolation] [--dir DIR]
+    /usr/bin/python3 forest/testdata/side_by_side.py [--rounds 3] [--jobs 1] [--only score-isolation] [--dir DIR]
 
 Writes the tables (column after column, float32; classes, a byte each) into a
 folder, runs scikit-learn in this process and BenchmarkTable of table_test.go on
@@ -18,6 +18,7 @@ random     80,000 rows to train on, 20,000 to test; class 1 where
 """
 import argparse
 import os
+import re
 import statistics
 import subprocess
 import tempfile
@@ -61,21 +62,27 @@ def timed(work):
 
 def scikit(tables, only, jobs, seed):
     """Yields (work, processor seconds, wall seconds, figures)."""
-    if only in ("", "fit-isolation"):
+    if only in ("", "fit-isolation", "score-isolation"):
         m = IsolationForest(n_estimators=100, max_samples=256, random_state=seed, n_jobs=jobs)
         yield "fit-isolation", *timed(lambda: m.fit(tables["isolation.f32"])), {}
-    if only in ("", "fit-random"):
+        if only != "fit-isolation":
+            yield "score-isolation", *timed(lambda: m.score_samples(tables["isolation.f32"])), {}
+    if only in ("", "fit-random", "score-random"):
         m = RandomForestClassifier(100, class_weight="balanced", random_state=seed, n_jobs=jobs)
         took = timed(lambda: m.fit(tables["train.f32"], tables["train.u8"]))
         p = m.predict_proba(tables["test.f32"])[:, 1]
         y = tables["test.u8"]
         yield "fit-random", *took, {"AUROC": roc_auc_score(y, p), "AUPRC": average_precision_score(y, p)}
+        if only != "fit-random":
+            yield "score-random", *timed(lambda: m.predict_proba(tables["test.f32"])), {}
 
 
 def ours(folder, only, jobs, seed):
-    """The same of BenchmarkTable."""
+    """The same of BenchmarkTable. Scoring has a work for each path, "score-random/AVX2"."""
+    if only == "score-random":
+        only = "(fit|score)-random"  # what is scored with is fitted there
     bench = subprocess.run(
-        ["go", "test", "-run", "xxx", "-bench", f"^BenchmarkTable$/^{only or '.*'}$", "-benchtime", "1x", "./forest",
+        ["go", "test", "-run", "xxx", "-bench", f"^BenchmarkTable$/^{only or '.*'}$", "-benchtime", "5x" if only == "score-isolation" else "1x", "./forest",
          "-args", "-table", folder, "-threads", str(jobs), "-table-seed", str(seed)],
         cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for line in bench.stdout.splitlines():
@@ -83,7 +90,7 @@ def ours(folder, only, jobs, seed):
             continue
         words = line.split()
         units = {unit: float(v) for v, unit in zip(words[2::2], words[3::2])}
-        work = words[0].split("/")[1].rsplit("-", 1)[0]
+        work = re.sub(r"-\d\d?$", "", words[0].split("/", 1)[1])  # without the processors; AVX-512 stays
         figures = {k: v for k, v in units.items() if k in ("AUROC", "AUPRC")}
         yield work, units["cpu-ns/op"] / 1e9, units["ns/op"] / 1e9, figures
 
@@ -107,6 +114,9 @@ def main():
                       " ".join(f"{k} {v:.4f}" for k, v in figures.items()), flush=True)
     print(f"scikit-learn {sklearn.__version__}, NumPy {np.__version__}, {args.jobs} jobs")
     for work, sides in seen.items():
+        if "mayfly" not in sides:
+            continue
+        sides.setdefault("scikit-learn", seen.get(work.split("/")[0], {}).get("scikit-learn"))
         median = {s: [statistics.median(r[k] for r in runs) for k in (0, 1)] for s, runs in sides.items()}
         ratios = [[a[k] / b[k] for a, b in zip(sides["scikit-learn"], sides["mayfly"])] for k in (0, 1)]
         print(f"{work}: processor {median['scikit-learn'][0]:.4f} / {median['mayfly'][0]:.4f} s, ratio {statistics.median(ratios[0]):.1f}"
