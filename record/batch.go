@@ -49,6 +49,13 @@ func (b *batch) addCalls(raw []byte) []uint16 {
 	return b.calls[from:len(b.calls):len(b.calls)]
 }
 
+// copyCalls does the same for calls that stood elsewhere.
+func (b *batch) copyCalls(calls []uint16) []uint16 {
+	from := len(b.calls)
+	b.calls = append(b.calls, calls...)
+	return b.calls[from:len(b.calls):len(b.calls)]
+}
+
 // write puts rows in the order of time and hands them to the trace. Where one
 // table fails the others go on.
 func (b *batch) write(w *trace.Recording) error {

@@ -23,6 +23,24 @@ type container struct {
 	goneNS  int64  // boot time when its cgroup was removed; 0 while it is there
 	facts   *trace.Container
 	told    bool // its row has been written since the last seal
+
+	verdict  verdict
+	assumed  bool  // wanted because nothing more was known in time
+	untilNS  int64 // boot time; of an unwanted container, what was made until then is written
+	silenced bool  // the kernel side knows that it is unwanted
+}
+
+// known is what is known of a container by its facts and its cgroup.
+func (c *container) known() trace.Container {
+	row := trace.Container{Facts: trace.FactsUnknown}
+	if c.facts != nil {
+		row = *c.facts
+	}
+	row.Runtime = cmp.Or(row.Runtime, c.place.runtime)
+	row.ContainerID, row.CgroupID, row.CgroupName = c.id, c.cgroup, c.name
+	row.CgroupPath, row.NestedIn = c.place.path, c.place.nestedIn
+	row.PodUID = cmp.Or(row.PodUID, c.place.podUID)
+	return row
 }
 
 // containers resolves cgroup ids. The kernel side keeps the name of each
@@ -35,6 +53,8 @@ type containers struct {
 	byID     map[string]*container
 	facts    map[string]*trace.Container // of the runtime, also of containers not seen yet
 	order    []string                    // ids of facts, oldest first
+
+	selection Selection
 }
 
 // maxFacts bounds the facts kept of containers that may never be seen again.
@@ -72,6 +92,8 @@ func (cs *containers) meet(cgroup uint64, value *bpf.MayflyContainer) *container
 		firstNS: int64(value.First), goneNS: int64(value.Gone)}
 	c.id = c.place.id
 	c.facts = cs.facts[c.id]
+	known := c.known()
+	c.verdict = cs.selection.judge(&known)
 	cs.byCgroup[cgroup] = c
 	cs.byID[c.id] = c
 	return c
@@ -86,6 +108,14 @@ func (cs *containers) placeOf(cgroup uint64, name string) place {
 	above := unsafe.Slice((*byte)(unsafe.Pointer(&value.Above[0])), len(value.Above))
 	names, cut := splitAbove(above, len(bpf.MayflyContainer{}.Name))
 	return readPlace(name, names, cut)
+}
+
+// verdict is what the selection says of a cgroup's container.
+func (cs *containers) verdict(cgroup uint64) verdict {
+	if c := cs.byCgroup[cgroup]; c != nil {
+		return c.verdict
+	}
+	return wanted
 }
 
 // scan meets the containers of which no record came through, and marks those
@@ -137,18 +167,15 @@ func (cs *containers) learn(facts *trace.Container) *container {
 // rows returns a row for each container that has something new to tell.
 func (cs *containers) rows(nowNS int64, clock *clock) (rows []trace.Container) {
 	for _, c := range cs.byCgroup {
-		if c == nil || c.told {
+		if c == nil || c.told || c.verdict != wanted {
 			continue
 		}
 		c.told = true
-		row := trace.Container{StartedNS: new(clock.wall(c.firstNS)), Facts: trace.FactsUnknown, Runtime: c.place.runtime}
-		if c.facts != nil {
-			row = *c.facts
-		}
+		row := c.known()
 		row.TimeNS = nowNS
-		row.ContainerID, row.CgroupID, row.CgroupName = c.id, c.cgroup, c.name
-		row.CgroupPath, row.NestedIn = c.place.path, c.place.nestedIn
-		row.PodUID = cmp.Or(row.PodUID, c.place.podUID)
+		if c.facts == nil {
+			row.StartedNS = new(clock.wall(c.firstNS))
+		}
 		if row.FinishedNS == nil && c.goneNS != 0 {
 			row.FinishedNS = new(clock.wall(c.goneNS))
 		}
@@ -170,7 +197,7 @@ func (cs *containers) again() {
 // each one's cgroup first.
 func (cs *containers) forget(bootNS int64, done func(cgroup uint64)) {
 	for cgroup, c := range cs.byCgroup {
-		if c == nil || c.goneNS == 0 || bootNS-c.goneNS < forgetNS || !c.told {
+		if c == nil || c.goneNS == 0 || bootNS-c.goneNS < forgetNS || !c.told && c.verdict == wanted {
 			continue
 		}
 		done(cgroup)

@@ -92,6 +92,7 @@ func inCgroup(t testing.TB, dir, what string, env ...string) *exec.Cmd {
 // recording records while a test does something, and reads the trace.
 type recording struct {
 	t       testing.TB
+	r       *recorder
 	dir     string
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -115,7 +116,7 @@ func startRecording(t testing.TB, change func(*Options)) *recording {
 		t.Fatalf("%+v", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	rec := &recording{t: t, dir: opts.Dir, stop: stop, done: make(chan struct{})}
+	rec := &recording{t: t, r: r, dir: opts.Dir, stop: stop, done: make(chan struct{})}
 	r.paused = rec.paused.Load
 	go func() {
 		defer close(rec.done)

@@ -70,6 +70,9 @@ func (r *recorder) event(record []byte) {
 	r.ledger.of(r.raw.Cgroup, uint32(r.raw.Class)).read++
 	r.batch.events = append(r.batch.events, trace.Event{})
 	r.convert.event(&r.raw, &r.batch.events[len(r.batch.events)-1])
+	if r.gate != nil {
+		r.gateEvent(r.convert.containers.of(r.raw.Cgroup), int(r.raw.Class))
+	}
 	if r.batch.full() {
 		r.hand()
 	}
@@ -91,10 +94,12 @@ func (r *recorder) sequence(record []byte) {
 		Comm: r.convert.texts.of(cstring(s.Comm[:])), Chunk: int64(s.Chunk), Calls: r.batch.addCalls(s.calls),
 		CPU: r.convert.numbers.of(int64(s.Cpu)), Seq: r.convert.numbers.of(int64(s.Number)),
 	}
-	if c := r.convert.containers.of(s.Cgroup); c != nil {
+	c := r.convert.containers.of(s.Cgroup)
+	if c != nil {
 		row.ContainerID = c.id
 	}
 	r.batch.sequences = append(r.batch.sequences, row)
+	r.gateSequence(c, int64(s.End))
 	if r.batch.full() {
 		r.hand()
 	}
@@ -128,6 +133,7 @@ func (r *recorder) everySecond(bootNS int64) error {
 func (r *recorder) forget(cgroup uint64) {
 	r.ledger.forget(cgroup)
 	r.throttles.forget(cgroup)
+	r.gate.forget(cgroup)
 }
 
 // learn takes in the runtime's facts.
@@ -145,8 +151,11 @@ func (r *recorder) account() error {
 	r.ledger.uncounted = uncounted
 	err = errors.Join(err, countErr, r.ledger.update(r.convert.containers))
 	rows, throttleErr := r.throttles.rows(bootNow(), r.clock, r.convert.containers)
-	r.batch.events = append(r.batch.events, rows...)
-	return errors.Join(err, throttleErr)
+	for _, row := range rows {
+		r.batch.events = append(r.batch.events, row)
+		r.gateEvent(r.convert.containers.byCgroup[row.CgroupID], -1)
+	}
+	return errors.Join(err, throttleErr, r.gate.settle(r.convert.containers.byCgroup))
 }
 
 // seal ends the open files: containers that are known, losses since the last
@@ -180,6 +189,7 @@ func (r *recorder) finish() error {
 	err = errors.Join(err, r.probes.FlushBlocked())
 	r.read()
 	err = errors.Join(err, r.account())
+	r.gate.finish(r.convert.containers.byCgroup)
 	r.convert.processes.running()
 	return errors.Join(err, r.seal(time.Now().UnixNano(), true))
 }

@@ -26,7 +26,8 @@ type tally struct {
 	produced, lost uint64 // by the kernel, up to now
 	read           uint64 // records that became rows
 	bad            uint64 // records that could not be decoded
-	told           struct{ produced, lost uint64 }
+	dropped        uint64 // of those read, by the selection
+	told           struct{ produced, lost, deselected uint64 }
 }
 
 // ledger keeps produced = written + lost, by container and class.
@@ -35,6 +36,7 @@ type ledger struct {
 	tallies   map[countKey]*tally
 	uncounted uint64 // lost without a container to count it for
 	told      uint64
+	verdict   func(cgroup uint64) verdict // nil: every container is wanted
 }
 
 func newLedger(kernel *ebpf.Map) *ledger {
@@ -90,14 +92,27 @@ func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 		if final && t.produced > lost+t.read {
 			lost = t.produced - t.read
 		}
-		if t.produced == t.told.produced && lost == t.told.lost || int(key.class) >= len(classes) {
+		produced := t.produced
+		row := trace.Loss{FromNS: fromNS, ToNS: toNS, ContainerID: t.id, CgroupID: key.cgroup}
+		switch l.verdictOf(key.cgroup) {
+		case undecided:
+			continue // until it is known whether what is held back will be written
+		case unwanted:
+			// What was written before, and what is lost; the rest is no loss.
+			produced = max(t.told.produced, t.read-t.dropped+lost)
+			row.Class, row.Produced = trace.LossDeselected, int64(t.produced-produced)-int64(t.told.deselected)
+			if row.Produced > 0 {
+				rows = append(rows, row)
+				t.told.deselected += uint64(row.Produced)
+			}
+		}
+		if produced == t.told.produced && lost == t.told.lost || int(key.class) >= len(classes) {
 			continue
 		}
-		rows = append(rows, trace.Loss{
-			FromNS: fromNS, ToNS: toNS, ContainerID: t.id, CgroupID: key.cgroup, Class: classes[key.class],
-			Produced: int64(t.produced - t.told.produced), Lost: int64(lost - t.told.lost),
-		})
-		t.told.produced, t.told.lost = t.produced, lost
+		row.Class = classes[key.class]
+		row.Produced, row.Lost = int64(produced-t.told.produced), int64(lost-t.told.lost)
+		rows = append(rows, row)
+		t.told.produced, t.told.lost = produced, lost
 	}
 	if n := int64(l.uncounted - l.told); n > 0 {
 		rows = append(rows, trace.Loss{FromNS: fromNS, ToNS: toNS, Class: trace.LossEvents, Produced: n, Lost: n})
@@ -106,10 +121,17 @@ func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 	return rows
 }
 
+func (l *ledger) verdictOf(cgroup uint64) verdict {
+	if l.verdict == nil {
+		return wanted
+	}
+	return l.verdict(cgroup)
+}
+
 // forget drops a container's counts, after its last row.
 func (l *ledger) forget(cgroup uint64) {
 	for class := range uint32(len(classes)) {
-		if t, ok := l.tallies[countKey{cgroup, class}]; !ok || t.told.produced != t.produced {
+		if t, ok := l.tallies[countKey{cgroup, class}]; !ok || t.told.produced+t.told.deselected != t.produced {
 			continue
 		}
 		delete(l.tallies, countKey{cgroup, class})

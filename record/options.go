@@ -23,6 +23,7 @@ type Options struct {
 	RetainAge   time.Duration     // sealed files older than this are deleted; 0: no limit
 	Runtimes    []runtimes.Source // container runtimes to ask; nil is runtimes.DefaultSources
 	NoRuntime   bool              // ask no container runtime
+	Select      Selection         // which containers; the zero value is all
 	Recorder    string            // name and version for the trace's metadata
 	Redact      *redact.Redactor  // takes secrets out of command lines; nil leaves them in
 	BPF         bpf.Options       // rings; its Host is set from All
@@ -64,7 +65,7 @@ func (o *Options) fill() error {
 	if o.Runtimes == nil {
 		o.Runtimes = runtimes.DefaultSources()
 	}
-	o.BPF.Host = o.All
+	o.BPF.Host, o.BPF.Selective = o.All, !o.Select.All()
 	return nil
 }
 

@@ -30,6 +30,7 @@ type recorder struct {
 	summary Summary
 
 	throttles throttles
+	gate      *gate // nil: all containers are selected
 
 	batch  *batch
 	free   chan *batch
@@ -82,7 +83,8 @@ func start(opts Options) (*recorder, error) {
 		throttles: throttles{kernel: probes.Budgets, spells: map[countKey]spell{}},
 		facts:     make(chan *trace.Container, 256), batch: &batch{}, seen: map[string]bool{}}
 	r.convert = converter{texts: newTexts(), clock: &r.clock, containers: newContainers(probes.Containers, probes.Places)}
-	r.convert.processes = newProcesses(&r.clock, func(p trace.Process) { r.batch.processes = append(r.batch.processes, p) })
+	r.convert.processes = newProcesses(&r.clock, r.ended)
+	r.choose(opts.Select)
 	if r.clock, err = measureClock(); err == nil {
 		err = r.open()
 	}
@@ -91,6 +93,17 @@ func start(opts Options) (*recorder, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// choose sets what is recorded of what the rings bring.
+func (r *recorder) choose(s Selection) {
+	r.convert.containers.selection = s
+	if r.gate = newGate(s, r.probes.Deselected); r.gate == nil {
+		return
+	}
+	r.gate.release = r.release
+	r.gate.dropped = func(cgroup uint64, class uint32, n uint64) { r.ledger.of(cgroup, class).dropped += n }
+	r.ledger.verdict = r.convert.containers.verdict
 }
 
 func (r *recorder) open() (err error) {

@@ -211,6 +211,10 @@ const (
 	LossGap = "gap"
 	// LossRetention counts rows of the host, of all tables, that were deleted by quota.
 	LossRetention = "retention"
+
+	// LossDeselected is none: records of any class that were left out because their
+	// container is not selected. Produced counts them, Lost is 0.
+	LossDeselected = "deselected"
 )
 
 // Loss is one row of the losses table: what one container produced in one

@@ -18,6 +18,7 @@ import (
 	"mayfly/record"
 	"mayfly/record/redact"
 	"mayfly/record/runtimes"
+	"mayfly/trace"
 )
 
 const recordLong = `Record what containers do, with eBPF, into a trace: a directory of Parquet files.
@@ -29,6 +30,15 @@ that could not be kept are counted, by container, in the trace itself. Where a
 container runtime answers, its facts of each container are added: Docker, podman,
 containerd or a CRI runtime (Kubernetes), at their usual sockets or where --runtime
 says; nothing waits for them.
+
+--select narrows the recording to containers by name, image, label, pod, namespace,
+owner or runtime: --select 'image=docker.io/library/nginx*' --select 'label=app=web'
+--select '!namespace=kube-system'. In a pattern * stands for any characters and ? for
+one. Several terms of one key are alternatives, terms of different keys must all
+hold, and what a term with ! matches is excluded. A container is held back until
+enough is known of it, for 10 seconds and 32 MiB of all containers at most; then it
+is recorded and marked as unknown. What was left out is counted in the losses table,
+as no loss (class deselected). With --all the host's processes are recorded besides.
 
 It needs root, or the capabilities CAP_BPF and CAP_PERFMON and, to name programs
 that run already, CAP_SYS_PTRACE; and a kernel with BTF (see mayfly doctor). Once
@@ -55,6 +65,7 @@ type recordOptions struct {
 	record.Options
 	duration   time.Duration
 	runtimes   []string
+	selects    []string
 	verbose    bool
 	log        string
 	noConfine  bool
@@ -83,6 +94,7 @@ func newRecordCommand() *cobra.Command {
 	f.DurationVar(&opts.duration, "duration", 0, "stop after this long (0: until a signal)")
 	f.DurationVar(&opts.Rotate, "rotate", opts.Rotate, "complete files at multiples of this on the wall clock")
 	f.StringArrayVar(&opts.runtimes, "runtime", nil, "ask this container runtime, as docker=unix:///run/docker.sock (docker, podman, containerd or cri; repeatable; default: the usual sockets)")
+	f.StringArrayVar(&opts.selects, "select", nil, "record only containers that match [!]KEY=PATTERN, as image=docker.io/library/nginx* (repeatable)")
 	f.BoolVar(&opts.NoRuntime, "no-runtime", false, "ask no container runtime")
 	f.Var((*byteSize)(&opts.RetainBytes), "retain", "delete the oldest complete files above this size, as 10GiB (0: keep all)")
 	f.DurationVar(&opts.RetainAge, "retain-age", 0, "delete complete files older than this (0: keep all)")
@@ -112,6 +124,12 @@ func (opts *recordOptions) check() (err error) {
 		return usageErrorf("record: --log %q: want auto, text or json", opts.log)
 	case opts.noRedact && len(opts.patterns) > 0:
 		return usageErrorf("record: --no-redact and --redact-pattern exclude each other")
+	}
+	if opts.Select, err = record.ParseSelection(opts.selects); err != nil {
+		return usageErrorf("record: --%v", err)
+	}
+	if opts.NoRuntime && len(opts.selects) > 0 {
+		return usageErrorf("record: --select asks container runtimes; leave out --no-runtime")
 	}
 	for _, text := range opts.runtimes {
 		source, err := runtimes.ParseSource(text)
@@ -178,6 +196,9 @@ func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error 
 func printSummary(w io.Writer, s record.Summary) {
 	fmt.Fprintf(w, "mayfly: recorded %d events, %d calls in %d sequences, %d processes of %d containers in %v\n",
 		s.Events, s.Calls, s.Sequences, s.Processes, s.Containers, s.Duration.Round(time.Millisecond))
+	if n := s.Produced[trace.LossDeselected]; n > 0 {
+		fmt.Fprintf(w, "mayfly: left out %d records of containers that are not selected\n", n)
+	}
 	if len(s.Lost) == 0 {
 		fmt.Fprintln(w, "mayfly: lost nothing")
 		return
