@@ -14,9 +14,10 @@ import (
 // traceStartNS is when the traces of mktrace begin: 2023-11-14T22:13:20Z.
 const traceStartNS = int64(1_700_000_000e9)
 
-// mktrace is a program for scripts: "mktrace DIR SECONDS [ATTACK [GAP]]" writes a trace
+// mktrace is a program for scripts: "mktrace DIR SECONDS [ATTACK [GAP [KILLED]]]" writes a trace
 // of three web servers, the same one for the same arguments. In second ATTACK (-1: none) a
-// shell comes out of web-3, whose id is cc…. In second GAP the recorder was down. SECONDS 0 makes an empty trace.
+// shell comes out of web-3, whose id is cc…. In second GAP the recorder was down. With
+// KILLED it leaves its rows in a journal, as a recorder does that is killed. SECONDS 0 makes an empty trace.
 func mktrace() {
 	if err := runMktrace(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "mktrace:", err)
@@ -26,9 +27,9 @@ func mktrace() {
 
 func runMktrace(args []string) error {
 	if len(args) < 2 {
-		return errors.New("want DIR SECONDS [ATTACK [GAP]]")
+		return errors.New("want DIR SECONDS [ATTACK [GAP [KILLED]]]")
 	}
-	numbers := []int{0, -1, -1}
+	numbers := []int{0, -1, -1, 0}
 	for i, arg := range args[1:] {
 		n, err := strconv.Atoi(arg)
 		if err != nil {
@@ -36,15 +37,22 @@ func runMktrace(args []string) error {
 		}
 		numbers[i] = n
 	}
-	w, err := trace.NewWriter(args[0], trace.Meta{Host: "host-1", Arch: "amd64", Kernel: "6.1.0", Recorder: "mktrace", Source: "test"},
-		trace.DefaultWriterOptions())
-	if err != nil {
-		return err
-	}
+	meta := trace.Meta{Host: "host-1", Arch: "amd64", Kernel: "6.1.0", Recorder: "mktrace", Source: "test"}
 	events, sequences, containers := webTrace(numbers[0], numbers[1])
 	losses := []trace.Loss{{FromNS: traceStartNS, ToNS: traceStartNS + 1e9, ContainerID: webID(0), Class: trace.LossEvents, Produced: 9, Lost: 2}}
 	if gap := int64(numbers[2]); gap >= 0 {
 		losses = append(losses, trace.Loss{FromNS: traceStartNS + gap*1e9, ToNS: traceStartNS + gap*1e9 + 5e8, Class: trace.LossGap})
+	}
+	if len(args) == 5 {
+		r, _, err := trace.OpenRecording(args[0], meta, trace.RecordingOptions{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(r.Events(events), r.Sequences(sequences), r.Sync())
+	}
+	w, err := trace.NewWriter(args[0], meta, trace.DefaultWriterOptions())
+	if err != nil {
+		return err
 	}
 	return errors.Join(w.Events(events), w.Sequences(sequences), w.Containers(containers), w.Losses(losses), w.Close())
 }

@@ -12,6 +12,7 @@ const rootLong = `mayfly learns what containers normally do from recordings, tel
 recording departs from it, and writes what it learned as rules for other tools.
 
   record    what containers do, with eBPF, into a trace (root)
+  inspect   what a trace holds and what it lacks
   ingest    traces into windows of features
   train     a detector on windows
   evaluate  a detector against labels
