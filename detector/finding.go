@@ -36,6 +36,7 @@ type Detail struct {
 	New         []string   `json:"new"`           // items never seen in training, "kind value"
 	Calls       []Reason   `json:"calls"`         // system calls that deviate most
 	Evidence    []Evidence `json:"evidence"`      // the event rows behind it, in time order
+	Ancestry    []Process  `json:"ancestry"`      // who did it, and who began that one, nearest first, as far as the rows tell
 	Lost        int64      `json:"lost"`          // records lost within the window: what it cannot show
 	Gap         bool       `json:"gap,omitempty"` // the window touches a gap of the recording: more may be missing
 }
@@ -58,6 +59,14 @@ type Evidence struct {
 	Kind   string `json:"kind"`
 	Text   string `json:"text"`
 	New    bool   `json:"new"` // this row brought an item that was never seen in training
+}
+
+// Process is one program that ran.
+type Process struct {
+	PID  int32    `json:"pid"`  // host's pid namespace
+	PPID int32    `json:"ppid"` // its parent
+	Exe  string   `json:"exe"`  // "" where not known
+	Argv []string `json:"argv"` // its first arguments; empty where not known
 }
 
 // FindingID names a window under a detector: the first 16 hex digits of the

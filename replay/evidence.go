@@ -3,7 +3,9 @@ package replay
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
+	"strings"
 
 	"mayfly/detector"
 	"mayfly/profile"
@@ -31,15 +33,17 @@ func (p *pass) gather(ctx context.Context) error {
 	}
 	var files []trace.File
 	for _, f := range p.plan.files {
-		if f.Table == trace.Events && f.Meta.FromNS < to && f.Meta.ToNS >= from {
+		if f.Table == trace.Events && f.Meta.FromNS < to && f.Meta.ToNS >= from-p.pastNS() {
 			files = append(files, f)
 		}
 	}
 	var items []profile.Item
+	people := newFamily()
 	for row, err := range trace.MergeFiles(ctx, files) {
 		if err != nil {
 			return err
 		}
+		people.see(&row, max(from, row.TimeNS)-p.pastNS())
 		if row.TimeNS < from || row.TimeNS >= to {
 			continue
 		}
@@ -50,11 +54,29 @@ func (p *pass) gather(ctx context.Context) error {
 		}
 		items = profile.AppendRow(items[:0], row.Event, row.Index)
 		f.add(row, items)
+		if f.wantsAncestry(row, items) {
+			f.finding.Mayfly.Ancestry = people.up(&row, f.finding.Mayfly.FromNS-p.pastNS())
+		}
 	}
 	for _, f := range p.pending {
 		f.choose(p.opts.MaxEvidence)
+		f.name()
 	}
 	return nil
+}
+
+// name puts the process behind the evidence into the fields that Falco has for it.
+func (f *pendingFinding) name() {
+	who := f.finding.Mayfly.Ancestry
+	if len(who) == 0 {
+		return
+	}
+	fields := f.finding.OutputFields
+	fields["proc.pid"], fields["proc.ppid"] = who[0].PID, who[0].PPID
+	fields["proc.exepath"], fields["proc.cmdline"] = who[0].Exe, strings.Join(who[0].Argv, " ")
+	if len(who) > 1 {
+		fields["proc.pexepath"] = who[1].Exe
+	}
 }
 
 // maxRows bounds the rows that a finding holds before it chooses.
@@ -62,7 +84,7 @@ const maxRows = 1000
 
 func (f *pendingFinding) add(row trace.Row, items []profile.Item) {
 	kind := row.Event.Kind(row.Index)
-	fresh := slices.ContainsFunc(items, func(item profile.Item) bool { return f.fresh[item.String()] })
+	fresh := f.rank(items) < usual
 	rows := &f.finding.Mayfly.Evidence
 	if !fresh && (!telling(kind) || len(*rows) >= maxRows) {
 		return
@@ -84,6 +106,35 @@ func telling(kind trace.Kind) bool {
 		return true
 	}
 	return false
+}
+
+// pastNS is how far before a finding's window its ancestry is looked for: as far
+// as windows depend on what came before them, so that those rows are at hand.
+func (p *pass) pastNS() int64 { return int64(p.d.Space.LongWindows) * p.d.Manifest.WidthNS }
+
+// wantsAncestry says whether the process of a row stands for the finding better
+// than those before it: by the strongest new thing that the row brought.
+func (f *pendingFinding) wantsAncestry(row trace.Row, items []profile.Item) bool {
+	rank := f.rank(items)
+	if rank >= f.traced || rank == usual && !telling(row.Event.Kind(row.Index)) {
+		return false
+	}
+	f.traced = rank
+	return true
+}
+
+// usual is the rank of a row without anything new.
+const usual = math.MaxInt - 1
+
+// rank is the place of the strongest new item among items, 0 the strongest.
+func (f *pendingFinding) rank(items []profile.Item) int {
+	rank := usual
+	for _, item := range items {
+		if at, ok := f.fresh[item.String()]; ok {
+			rank = min(rank, at)
+		}
+	}
+	return rank
 }
 
 // choose keeps the rows that tell most, in the order of time.

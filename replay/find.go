@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"mayfly/detector"
 	"mayfly/feature"
+	"mayfly/profile"
 )
 
 // alarm takes in that window i is above the threshold. It is a finding, unless it
@@ -40,23 +40,40 @@ func (p *pass) find(scored *detector.Scored, i int, w *feature.Window, what *fea
 		ContainerID: key.id, Workload: strings.Clone(w.Workload),
 		FromNS: w.StartNS, ToNS: w.EndNS(),
 		Score: float64(scored.Scores[i]), Threshold: p.d.Manifest.Threshold, Detector: p.sum,
-		Features: reasons, New: []string{}, Calls: []detector.Reason{}, Evidence: []detector.Evidence{},
+		Features: reasons, New: []string{}, Calls: []detector.Reason{}, Evidence: []detector.Evidence{}, Ancestry: []detector.Process{},
 		Lost: int64(w.Counters[feature.NLost]), Gap: w.Missing&feature.TouchesGap != 0,
 	}
 	if detail.Features == nil {
 		detail.Features = []detector.Reason{}
 	}
-	fresh := map[string]bool{}
-	for _, item := range what.Items {
-		fresh[item.Item.String()] = true
+	mostTellingFirst(what.Items)
+	fresh := map[string]int{}
+	for at, item := range what.Items {
+		fresh[item.Item.String()] = at
 		detail.New = append(detail.New, item.Item.String())
 	}
 	for _, c := range what.Calls[:min(p.opts.MaxReasons, len(what.Calls))] {
 		detail.Calls = append(detail.Calls, detector.Reason{Name: c.Name, Seen: c.Seen, Low: c.Low, High: c.High})
 	}
 	f := p.falco(w, &detail, what)
-	p.pending = append(p.pending, &pendingFinding{f, key, fresh})
+	p.pending = append(p.pending, &pendingFinding{finding: f, key: key, fresh: fresh, traced: math.MaxInt})
 	return nil
+}
+
+// itemRank orders the kinds of item, the ones first that say most when they are new.
+var itemRank = map[string]int{profile.WriteExec: 1, profile.Priv: 2, profile.Cap: 3, profile.Exec: 4,
+	profile.Connect: 5, profile.Listen: 6, profile.Write: 7, profile.Read: 8, profile.Accept: 9}
+
+// mostTellingFirst orders new items for a reader: by kind, those first that a
+// technique of ATT&CK is known for.
+func mostTellingFirst(items []feature.NewItem) {
+	rank := func(item profile.Item) int {
+		if _, ok := profile.TechniqueOf(item); ok {
+			return itemRank[item.Kind]
+		}
+		return itemRank[item.Kind] + len(itemRank)
+	}
+	slices.SortStableFunc(items, func(a, b feature.NewItem) int { return rank(a.Item) - rank(b.Item) })
 }
 
 // falco gives a finding the shape of one of Falco's alerts.
@@ -70,7 +87,7 @@ func (p *pass) falco(w *feature.Window, detail *detector.Detail, what *feature.D
 		Time:     time.Unix(0, w.StartNS).UTC().Format(time.RFC3339Nano),
 		Rule:     "mayfly " + p.d.Manifest.Engine + " forest",
 		Priority: priority(detail),
-		Output:   headline(name, detail, what),
+		Output:   headline(name, detail, what, p.d.Space.Profile.Workload(detail.Workload)),
 		OutputFields: map[string]any{
 			"container.id":               detector.ShortID(detail.ContainerID),
 			"container.name":             facts.Name,
@@ -82,7 +99,7 @@ func (p *pass) falco(w *feature.Window, detail *detector.Detail, what *feature.D
 			"evt.time":                   w.StartNS,
 			"mayfly.score":               detail.Score,
 		},
-		Tags:     []string{"container", "mayfly"},
+		Tags:     tags(what),
 		Source:   "mayfly",
 		Hostname: strings.Clone(w.Host),
 		Mayfly:   *detail,
@@ -100,31 +117,3 @@ func priority(detail *detector.Detail) string {
 	}
 	return "Warning"
 }
-
-// headline is a finding in one line: what was never seen, then what was too much.
-func headline(container string, detail *detector.Detail, what *feature.Description) string {
-	var facts []string
-	if !what.Known {
-		facts = append(facts, "a workload that was not learned")
-	}
-	for _, item := range what.Items[:min(3, len(what.Items))] {
-		facts = append(facts, item.Item.Kind+" "+plain(item.Item.Value)+" never seen")
-	}
-	if more := len(what.Items) - 3; more > 0 {
-		facts = append(facts, fmt.Sprintf("%d more never seen", more))
-	}
-	for _, c := range what.Calls[:min(2, len(what.Calls))] {
-		if c.New {
-			facts = append(facts, fmt.Sprintf("%g %s, never seen", c.Seen, c.Name))
-		} else {
-			facts = append(facts, fmt.Sprintf("%g %s, usual %g to %g", c.Seen, c.Name, round(c.Low), round(c.High)))
-		}
-	}
-	if len(facts) == 0 {
-		facts = append(facts, "an unusual mix of usual things")
-	}
-	return fmt.Sprintf("%s (%s): %s (score %.3f above %.3f)",
-		plain(container), plain(detail.Workload), strings.Join(facts, "; "), detail.Score, detail.Threshold)
-}
-
-func round(v float64) float64 { return math.Round(v) }

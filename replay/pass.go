@@ -43,7 +43,8 @@ type containerKey struct{ host, id string }
 type pendingFinding struct {
 	finding detector.Finding
 	key     containerKey
-	fresh   map[string]bool // items never seen in training
+	fresh   map[string]int // items never seen in training, by their place: 0 the strongest
+	traced  int            // rank of the row that its ancestry is of
 }
 
 func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *state, opts Options) *pass {

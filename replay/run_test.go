@@ -177,8 +177,19 @@ func TestRunFindsTheAttackAndSaysWhy(t *testing.T) {
 	if hit.Priority != "Critical" || hit.Hostname != "h" || hit.OutputFields["container.image.repository"] != "web" {
 		t.Errorf("got priority %q, host %q, fields %v", hit.Priority, hit.Hostname, hit.OutputFields)
 	}
-	if !strings.Contains(hit.Output, "exec /bin/sh never seen") {
-		t.Errorf("output %q does not name the shell", hit.Output)
+	if want := "never seen in 5 containers over 60 seconds: executed /bin/sh; "; !strings.Contains(hit.Output, want) {
+		t.Errorf("output %q does not say %q", hit.Output, want)
+	}
+	if !slices.Contains(hit.Tags, "T1059.004") || !slices.Contains(hit.Tags, "mitre_execution") {
+		t.Errorf("tags %q do not name the technique of a shell", hit.Tags)
+	}
+	if got, want := hit.Mayfly.Ancestry, []detector.Process{{PID: 100, Exe: "/bin/sh", Argv: []string{"sh", "-c", "id\x1b[2J"}}}; !slices.EqualFunc(got[:1], want, func(a, b detector.Process) bool {
+		return a.PID == b.PID && a.Exe == b.Exe && slices.Equal(a.Argv, b.Argv)
+	}) {
+		t.Errorf("ancestry: got %+v, want first %+v", got, want)
+	}
+	if got := hit.OutputFields["proc.exepath"]; got != "/bin/sh" {
+		t.Errorf("proc.exepath: got %v, want /bin/sh", got)
 	}
 	if len(hit.Mayfly.Features) == 0 || len(hit.Mayfly.Calls) == 0 {
 		t.Errorf("no features or no calls given: %+v", hit.Mayfly)
