@@ -8,6 +8,7 @@ import (
 
 	"mayfly/feature"
 	"mayfly/forest"
+	"mayfly/reference"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -30,6 +31,9 @@ func (r *rows) fit(opts Options, keep []bool) (model, error) {
 	}
 	o := opts.Forest
 	o.Seed, o.Threads = opts.Seed, opts.Threads
+	if opts.Engine == Golearn {
+		return reference.Golearn(x, o)
+	}
 	return forest.FitIsolation(x, o)
 }
 

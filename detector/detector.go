@@ -29,12 +29,12 @@ type model interface {
 
 func newModel(engine string) (model, error) {
 	switch engine {
-	case Isolation:
+	case Isolation, Golearn:
 		return new(forest.Isolation), nil
 	case Random:
 		return new(forest.Random), nil
 	}
-	return nil, fmt.Errorf("engine: want %s or %s, got %q", Isolation, Random, engine)
+	return nil, fmt.Errorf("engine: want %s, %s or %s, got %q", Isolation, Random, Golearn, engine)
 }
 
 func decodeModel(engine string, trees []byte) (model, error) {

@@ -37,7 +37,7 @@ const (
 
 // Options say how a detector is made.
 type Options struct {
-	Engine  string // Isolation or Random; default Isolation
+	Engine  string // Isolation, Random or Golearn; default Isolation
 	Seed    uint64
 	Threads int // below 1: all processors; no influence on the result
 	Budget  Budget
@@ -202,7 +202,7 @@ func (t Training) look(ctx context.Context, engine string, r *rows) error {
 		for i := range windows.Len() {
 			windows.At(i, &w)
 			r.see(&w)
-			if c := t.class(&w); c == Neither || c == Attack && engine == Isolation {
+			if c := t.class(&w); c == Neither || c == Attack && engine != Random {
 				r.counts.SetAside++
 			}
 		}

@@ -15,6 +15,7 @@ const format = "mayfly detector"
 // Engines of a detector.
 const (
 	Isolation = "isolation" // isolation forest on windows taken as normal
+	Golearn   = "golearn"   // the same of the library golearn, for comparison (package reference)
 	Random    = "random"    // random forest on labelled windows
 )
 
@@ -23,7 +24,7 @@ const (
 type Manifest struct {
 	Format  string `json:"format"`  // "mayfly detector"
 	Version int    `json:"version"` // Version
-	Engine  string `json:"engine"`  // Isolation or Random
+	Engine  string `json:"engine"`  // Isolation, Random or Golearn
 	Mayfly  string `json:"mayfly"`  // version of the program that trained it
 	Seed    uint64 `json:"seed"`
 
@@ -136,7 +137,7 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("manifest.json: want format %q, got %q", format, m.Format)
 	case m.Version != Version:
 		return fmt.Errorf("manifest.json: detector of version %d, this mayfly reads version %d: train it again", m.Version, Version)
-	case m.Engine != Isolation && m.Engine != Random:
+	case m.Engine != Isolation && m.Engine != Random && m.Engine != Golearn:
 		return fmt.Errorf("manifest.json: unknown engine %q", m.Engine)
 	case m.WidthNS <= 0:
 		return fmt.Errorf("manifest.json: width_ns: want more than 0, got %d", m.WidthNS)

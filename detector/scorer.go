@@ -88,7 +88,7 @@ func (s *Scored) Reasons(i, most int) ([]Reason, error) {
 	if _, err := s.d.model.Contributions(row, contributions); err != nil {
 		return nil, err
 	}
-	if s.d.Manifest.Engine == Isolation {
+	if s.d.Manifest.Engine != Random {
 		// They are parts of the path's length there, and a short path is strange.
 		for c := range contributions {
 			contributions[c] = -contributions[c]

@@ -24,6 +24,10 @@ func (f *Isolation) MarshalBinary() ([]byte, error) {
 	if f.plan == nil {
 		return nil, errors.New("isolation forest: neither fitted nor decoded")
 	}
+	return f.marshal(), nil
+}
+
+func (f *Isolation) marshal() []byte {
 	b := f.header(kindIsolation)
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, uint32(f.samples))
@@ -36,7 +40,7 @@ func (f *Isolation) MarshalBinary() ([]byte, error) {
 			b = le.AppendUint32(b, math.Float32bits(f.box.high[i]))
 		}
 	}
-	return f.appendTrees(b, func(n *node) (value float32, cover uint32) { return 0, uint32(n.cover) }), nil
+	return f.appendTrees(b, func(n *node) (value float32, cover uint32) { return 0, uint32(n.cover) })
 }
 
 // MarshalBinary returns the forest in the form of FORMAT.md.

@@ -1,6 +1,9 @@
 package forest
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Node is one node of a tree, for those who write forests in another form.
 type Node struct {
@@ -44,4 +47,33 @@ func (f *Isolation) Box() (low, high []float32) {
 		return nil, nil
 	}
 	return slices.Clone(f.box.low), slices.Clone(f.box.high)
+}
+
+// NewIsolation makes an isolation forest over n features from trees that another
+// program grew from psi rows each: nodes in preorder, of which Left, Right and Answer
+// are not read, for they follow from the rest. Cover of a leaf is how many training
+// rows are in it, at least one, and psi in a tree together. It checks what
+// UnmarshalBinary checks; errors name the tree and the node.
+func NewIsolation(features, psi int, trees [][]Node) (*Isolation, error) {
+	if features < 1 || features > maxFeatures || psi < 1 || psi > maxSamples {
+		return nil, fmt.Errorf("isolation forest: want 1 to %d features and 1 to %d rows, got %d and %d", maxFeatures, maxSamples, features, psi)
+	}
+	of := &Isolation{samples: psi}
+	of.features = features
+	for _, nodes := range trees {
+		t := make(tree, len(nodes))
+		for k, n := range nodes {
+			t[k] = node{tag: leafTag, cover: n.Cover}
+			if !n.Leaf {
+				// A feature that cannot be is one that the check refuses.
+				t[k] = node{tag: uint32(min(uint(n.Feature), maxFeatures)), value: n.Threshold}
+				if n.MissingLeft {
+					t[k].tag |= missingLeft
+				}
+			}
+		}
+		of.trees = append(of.trees, t)
+	}
+	f := new(Isolation)
+	return f, f.UnmarshalBinary(of.marshal())
 }

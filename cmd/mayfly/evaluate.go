@@ -48,6 +48,7 @@ type evaluateOptions struct {
 	threads                      int
 
 	protocol, data string
+	engine         string
 	fpr, alarms    float64
 }
 
@@ -89,6 +90,7 @@ func newEvaluateCommand() *cobra.Command {
 	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads; the result is the same at any number")
 	f.StringVar(&o.protocol, "protocol", "", "measure by a dataset's protocol: docker-cve")
 	f.StringVar(&o.data, "data", "", "folder of the dataset")
+	f.StringVar(&o.engine, "engine", detector.Isolation, "with --protocol: `name` of the engine, isolation or golearn")
 	f.Float64Var(&o.fpr, "fpr", 0, "with --protocol: false-positive rate to spend, fixed on training windows (default 0.01)")
 	f.Float64Var(&o.alarms, "alarms-per-container-day", 0, "with --protocol: the same, as alarms per container and day")
 	return cmd
@@ -106,7 +108,7 @@ func (o *evaluateOptions) check(cmd *cobra.Command) error {
 		return usageErrorf("--threads: want at least 1, got %d", o.threads)
 	}
 	if o.protocol == "" {
-		for _, flag := range []string{"data", "fpr", "alarms-per-container-day"} {
+		for _, flag := range []string{"data", "engine", "fpr", "alarms-per-container-day"} {
 			if cmd.Flags().Changed(flag) {
 				return usageErrorf("--%s belongs to --protocol", flag)
 			}
@@ -118,6 +120,8 @@ func (o *evaluateOptions) check(cmd *cobra.Command) error {
 		return usageErrorf("--protocol: want docker-cve, got %q", o.protocol)
 	case o.data == "":
 		return usageErrorf("--protocol docker-cve: want --data, the folder of the dataset")
+	case o.engine != detector.Isolation && o.engine != detector.Golearn:
+		return usageErrorf("--engine: want isolation or golearn, got %q", o.engine)
 	case cmd.Flags().Changed("fpr") && cmd.Flags().Changed("alarms-per-container-day"):
 		return usageErrorf("want either --fpr or --alarms-per-container-day")
 	case cmd.Flags().Changed("fpr") && !(o.fpr > 0 && o.fpr < 1):
@@ -174,7 +178,7 @@ func (o *evaluateOptions) runProtocol(ctx context.Context, stdout, stderr io.Wri
 		return err
 	}
 	opts := evaluate.DockerCVEOptions{Detector: detector.DefaultOptions(), Threads: o.threads, Bootstrap: evaluate.DefaultBootstrapOptions()}
-	opts.Detector.Seed, opts.Detector.Version = o.seed, version()
+	opts.Detector.Engine, opts.Detector.Seed, opts.Detector.Version = o.engine, o.seed, version()
 	opts.Bootstrap.Seed, opts.Bootstrap.Resamples = o.seed, o.resamples
 	switch {
 	case o.alarms > 0:

@@ -1,3 +1,7 @@
+// golearn draws from math/rand's own source, which can be seeded only so (package
+// reference).
+//go:debug randseednop=0
+
 // Command mayfly learns what containers normally do from recordings, tells when
 // a new recording departs from it, and writes what it learned as rules.
 //

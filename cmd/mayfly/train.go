@@ -13,7 +13,9 @@ import (
 
 const trainLong = `Train makes a detector from features that ingest wrote: an isolation forest on
 windows taken as normal, or a random forest on windows that labels tell apart.
-Windows within a label are never learned as normal.
+Windows within a label are never learned as normal. The engine golearn is the
+isolation forest of that library, for comparison: slow, all missing values filled in,
+its trees kept in the detector like our own.
 
 With a split, what comes last is held back for evaluate: whole containers, or
 every container's time after one moment. The detector remembers what it has seen,
@@ -46,7 +48,7 @@ func newTrainCommand() *cobra.Command {
 	}
 	d, flags := &opts.Detector, cmd.Flags()
 	flags.StringVarP(&opts.out, "output", "o", "", "detector `file` to write (required)")
-	flags.StringVar(&d.Engine, "engine", d.Engine, "`name` of the engine: isolation or random")
+	flags.StringVar(&d.Engine, "engine", d.Engine, "`name` of the engine: isolation, random or golearn")
 	flags.StringVar(&opts.export, "export", "", "also write the forest in this `form`, beside the detector: onnx")
 	flags.StringVar(&opts.labels, "labels", "", "labels `file`: container,from,to,attack")
 	flags.DurationVar(&opts.Aftermath, "aftermath", opts.Aftermath, "time after a label that is learned as neither")
