@@ -43,6 +43,7 @@ func FitRandom(x [][]float32, y []uint8, opts RandomOptions) (*Random, error) {
 		g.MaxFeatures = max(1, int(math.Sqrt(float64(len(x)))))
 	}
 	trees := make([]tree, opts.NEstimators)
+	bags := make([]bag, len(trees))
 	gains := make([][]float64, len(trees))
 	growers := make([]*randomGrower, workers(len(trees), opts.Threads))
 	parallel(len(trees), opts.Threads, func(w, i int) {
@@ -50,6 +51,9 @@ func FitRandom(x [][]float32, y []uint8, opts RandomOptions) (*Random, error) {
 			growers[w] = newRandomGrower(&g)
 		}
 		trees[i], gains[i] = growers[w].grow(i)
+		if opts.Permute {
+			bags[i] = newBag(growers[w].times)
+		}
 	})
 	total := 0
 	for _, t := range trees {
@@ -58,7 +62,12 @@ func FitRandom(x [][]float32, y []uint8, opts RandomOptions) (*Random, error) {
 	if total > maxNodes {
 		return nil, fmt.Errorf("forest: want at most %d nodes, got %d", maxNodes, total)
 	}
-	return newRandom(len(x), trees, meanShares(gains, len(x)), outOfBag(growers, y)), nil
+	votes := addVotes(growers, rows)
+	f := newRandom(len(x), trees, meanShares(gains, len(x)), measureVotes(votes, y))
+	if opts.Permute {
+		f.permutation = g.permutation(x, trees, bags, votes)
+	}
+	return f, nil
 }
 
 func (o *RandomOptions) check(features int) error {

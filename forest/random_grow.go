@@ -120,7 +120,7 @@ func (g *randomGrower) leaf(at int, p part, counts uint64) {
 	w0, w1 := g.weigh(counts)
 	share := float32(w1 / (w0 + w1)) // in [0, 1]
 	g.nodes[at] = node{tag: leafTag, value: share, cover: float32(w0 + w1)}
-	vote := uint64(float64(share)*(1<<voteBits)+0.5) | 1<<voteWidth
+	vote := quantised(share) | 1<<voteWidth
 	for _, row := range g.unseen[p.unseenFrom:p.unseenTo] {
 		g.votes[row] += vote
 	}
@@ -139,7 +139,7 @@ func (g *randomGrower) divide(p part, c cutoff) (_, _ part) {
 		codes, stride = g.lines[c.feature:], len(g.codes)
 	}
 	var left [256]int // 1 for the bins that go left
-	for code := range left[:c.bin+1] {
+	for code := range left[:c.lastLeft()+1] {
 		left[code] = 1
 	}
 	left[missingBin] = 0

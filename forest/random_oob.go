@@ -6,18 +6,26 @@ import (
 	"slices"
 )
 
-// outOfBag adds up the growers' votes and measures them against y.
-func outOfBag(growers []*randomGrower, y []uint8) OutOfBag {
+// addVotes adds up the growers' votes on each row.
+func addVotes(growers []*randomGrower, rows int) []uint64 {
+	sum := make([]uint64, rows)
+	for _, g := range growers {
+		if g != nil {
+			for row, v := range g.votes {
+				sum[row] += v
+			}
+		}
+	}
+	return sum
+}
+
+// measureVotes measures votes on rows against their classes.
+func measureVotes(votes []uint64, y []uint8) OutOfBag {
 	var voted []vote
 	var loss float64
 	right := 0
 	for row, class := range y {
-		var votes uint64
-		for _, g := range growers {
-			if g != nil {
-				votes += g.votes[row]
-			}
-		}
+		votes := votes[row]
 		trees := votes >> voteWidth
 		if trees == 0 {
 			continue

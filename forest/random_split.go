@@ -23,7 +23,16 @@ func (c *cutoff) threshold(edges []float32) float32 {
 	if c.next == missingBin {
 		return math.MaxFloat32
 	}
-	return edges[(c.bin+c.next-1)/2]
+	return edges[c.lastLeft()]
+}
+
+// lastLeft is the last bin below the threshold. Only rows that the tree was not
+// grown from lie between bin and next, and they go as scoring would send them.
+func (c *cutoff) lastLeft() int {
+	if c.next == missingBin {
+		return missingBin - 1
+	}
+	return (c.bin + c.next - 1) / 2
 }
 
 // best returns the best cutoff of the feature in g.hist[k], of a node with the
