@@ -68,7 +68,7 @@ func Run(ctx context.Context, detectorPath string, features []string, opts Optio
 		return nil, err
 	}
 	if b := d.Manifest.Budget; b.Resolved > max(b.AlarmsPerContainerDay, b.FalsePositiveRate) {
-		r.Notes = append(r.Notes, fmt.Sprintf("the detector's alarm budget is finer than its %d training windows can vouch for: its threshold is that of the finest they can", d.Manifest.Training.Normal))
+		r.Notes = append(r.Notes, fmt.Sprintf("the detector's alarm budget is finer than its %d training windows can vouch for: its threshold is their highest score", d.Manifest.Training.Normal))
 	}
 	return r, r.Provenance.fill(d, detectorPath, files, labels, opts)
 }

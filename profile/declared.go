@@ -60,20 +60,12 @@ type Declared struct {
 	Ports       []string `json:"ports,omitempty"`
 	Mounts      []string `json:"mounts,omitempty"`
 	Privileged  bool     `json:"privileged,omitempty"` // any of them was
-
-	Owners         []string `json:"owners,omitempty"` // Deployment/web
-	SELinux        []string `json:"selinux,omitempty"`
-	HostNamespaces []string `json:"host_namespaces,omitempty"` // shared with the host: ipc, network, pid, uts
-	Roots          []string `json:"roots,omitempty"`           // of the file system: read-only, writable
-	NewPrivileges  []string `json:"new_privileges,omitempty"`  // by set-uid programs: allowed, refused
-	Partial        bool     `json:"partial,omitempty"`         // of any of them its runtime did not tell all
 }
 
 // lists returns every list, in a fixed order.
 func (d *Declared) lists() []*[]string {
 	return []*[]string{&d.Images, &d.Digests, &d.Entrypoints, &d.Commands, &d.Users, &d.CapAdd,
-		&d.CapDrop, &d.Seccomp, &d.AppArmor, &d.Networks, &d.Ports, &d.Mounts,
-		&d.Owners, &d.SELinux, &d.HostNamespaces, &d.Roots, &d.NewPrivileges}
+		&d.CapDrop, &d.Seccomp, &d.AppArmor, &d.Networks, &d.Ports, &d.Mounts}
 }
 
 // Declare adds what a runtime said of a container to a workload that was learned
@@ -106,35 +98,8 @@ func (d *Declared) declare(c *trace.Container) {
 		Seccomp: []string{c.Seccomp}, AppArmor: []string{c.AppArmor},
 		Networks: []string{c.NetworkMode}, Ports: c.Ports, Mounts: c.Mounts,
 		Privileged: c.Privileged != nil && *c.Privileged,
-		Owners:     []string{c.Owner}, SELinux: []string{c.SELinux},
-		HostNamespaces: hostNamespaces(c),
-		Roots:          choice(c.ReadonlyRoot, "read-only", "writable"),
-		NewPrivileges:  choice(c.NoNewPrivs, "refused", "allowed"),
-		// Traces from before the column say nothing; their rows were what Docker told.
-		Partial: c.Facts == trace.FactsPartial || c.Facts == trace.FactsUnknown,
 	}
 	d.merge(&add)
-}
-
-func choice(b *bool, yes, no string) []string {
-	switch {
-	case b == nil:
-		return nil
-	case *b:
-		return []string{yes}
-	}
-	return []string{no}
-}
-
-// hostNamespaces names the namespaces that a container shares with the host, but
-// for the user namespace, which nearly all share.
-func hostNamespaces(c *trace.Container) (names []string) {
-	for _, ns := range []struct{ name, mode string }{{"ipc", c.IPCMode}, {"network", c.NetworkMode}, {"pid", c.PIDMode}, {"uts", c.UTSMode}} {
-		if ns.mode == "host" {
-			names = append(names, ns.name)
-		}
-	}
-	return names
 }
 
 // merge takes the union of both. Where a list would grow over its bound the
@@ -149,7 +114,6 @@ func (d *Declared) merge(other *Declared) {
 		}
 	}
 	d.Privileged = d.Privileged || other.Privileged
-	d.Partial = d.Partial || other.Partial
 }
 
 // insert adds value to a sorted set of at most limit values; the ones that sort

@@ -56,17 +56,10 @@ func watch(ctx context.Context, s Source, facts chan<- *trace.Container, log *sl
 		return
 	}
 	defer f.close()
-	keep(ctx, f, s.pattern, backOffMin, log)
-}
-
-// keep asks a runtime again each time that it fails, after least at first and
-// longer each time up to backOffMax. found says that the socket was found by its
-// path, and may be of something else.
-func keep(ctx context.Context, f follower, found bool, least time.Duration, log *slog.Logger) {
-	wait, up, told := least, false, false
+	wait, up, told := backOffMin, false, false
 	for {
 		err := f.follow(ctx, func() {
-			wait = least
+			wait = backOffMin
 			if !up {
 				log.Info("container runtime answers")
 			}
@@ -76,7 +69,7 @@ func keep(ctx context.Context, f follower, found bool, least time.Duration, log 
 			return
 		}
 		switch {
-		case errors.Is(err, errNotServed) && found:
+		case errors.Is(err, errNotServed) && s.pattern: // found by its path, and for others
 			log.Debug("container runtime", "error", err)
 			return
 		case !told:

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"mayfly/datasets/adfald"
+	"mayfly/datasets/dockercve"
+	"mayfly/detector"
+	"mayfly/evaluate"
+)
+
+// protocol is one word of --protocol.
+type protocol struct {
+	name  string
+	flags []string // that it takes, beside those that every protocol does
+	run   func(*evaluateOptions, context.Context, []string, io.Writer, io.Writer) error
+}
+
+// tables is what a report can be written as.
+type tables interface {
+	WriteJSON(io.Writer) error
+	WriteTable(io.Writer) error
+}
+
+func protocols() []protocol {
+	return []protocol{
+		{"docker-cve", []string{"data", "engine", "fpr", "alarms-per-container-day"}, (*evaluateOptions).runDockerCVE},
+		{"adfa-ld", []string{"data", "seeds", "baselines", "poison"}, (*evaluateOptions).runADFALD},
+	}
+}
+
+func protocolNames() string {
+	var names []string
+	for _, p := range protocols() {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// ofProtocols are the flags that some protocol takes and a plain evaluation does not.
+var ofProtocols = []string{"data", "engine", "fpr", "alarms-per-container-day", "seeds", "baselines", "poison"}
+
+// checkProtocol says what is wrong with flags that belong to a protocol, or to
+// none.
+func (o *evaluateOptions) checkProtocol(cmd *cobra.Command) error {
+	changed := cmd.Flags().Changed
+	if o.protocol == "" {
+		for _, flag := range ofProtocols {
+			if changed(flag) {
+				return usageErrorf("--%s belongs to --protocol", flag)
+			}
+		}
+		return nil
+	}
+	at := slices.IndexFunc(protocols(), func(p protocol) bool { return p.name == o.protocol })
+	if at < 0 {
+		return usageErrorf("--protocol: want one of %s, got %q", protocolNames(), o.protocol)
+	}
+	p := protocols()[at]
+	takes := func(flag string) bool { return slices.Contains(p.flags, flag) }
+	switch {
+	case takes("data") && o.data == "":
+		return usageErrorf("--protocol %s: want --data, the folder of the dataset", p.name)
+	case o.engine != detector.Isolation && o.engine != detector.Golearn:
+		return usageErrorf("--engine: want isolation or golearn, got %q", o.engine)
+	case changed("fpr") && changed("alarms-per-container-day"):
+		return usageErrorf("want either --fpr or --alarms-per-container-day")
+	case changed("fpr") && !(o.fpr > 0 && o.fpr < 1):
+		return usageErrorf("--fpr: want more than 0 and less than 1, got %g", o.fpr)
+	case changed("alarms-per-container-day") && !(o.alarms > 0):
+		return usageErrorf("--alarms-per-container-day: want more than 0, got %g", o.alarms)
+	case o.seeds < 1 || o.seeds > 100:
+		return usageErrorf("--seeds: want 1 to 100, got %d", o.seeds)
+	case !(o.poison >= 0 && o.poison <= 0.5):
+		return usageErrorf("--poison: want a share from 0 to 0.5, got %g", o.poison)
+	}
+	for _, flag := range slices.Concat(ofProtocols, []string{"labels", "report", "output", "aftermath"}) {
+		if changed(flag) && !takes(flag) {
+			return usageErrorf("--%s does not go with --protocol %s", flag, p.name)
+		}
+	}
+	return nil
+}
+
+// runProtocol measures by the protocol that was named.
+func (o *evaluateOptions) runProtocol(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if err := checkOutputs([]output{{path: o.json}}); err != nil {
+		return err
+	}
+	for _, p := range protocols() {
+		if p.name == o.protocol {
+			return p.run(o, ctx, args, stdout, stderr)
+		}
+	}
+	return usageErrorf("--protocol: want one of %s, got %q", protocolNames(), o.protocol)
+}
+
+// write writes a report to --json and to stdout.
+func (o *evaluateOptions) write(r tables, stdout io.Writer) error {
+	if err := writeOutputs("", []output{{o.json, r.WriteJSON}}); err != nil {
+		return err
+	}
+	if o.format == "json" {
+		return r.WriteJSON(stdout)
+	}
+	return r.WriteTable(stdout)
+}
+
+// detectorOptions are the options of every protocol's detectors.
+func (o *evaluateOptions) detectorOptions() detector.Options {
+	opts := detector.DefaultOptions()
+	opts.Engine, opts.Seed, opts.Version = o.engine, o.seed, version()
+	switch {
+	case o.alarms > 0:
+		opts.Budget = detector.Budget{AlarmsPerContainerDay: o.alarms}
+	case o.fpr > 0:
+		opts.Budget = detector.Budget{FalsePositiveRate: o.fpr}
+	default:
+		opts.Budget = detector.Budget{FalsePositiveRate: 0.01}
+	}
+	return opts
+}
+
+func (o *evaluateOptions) bootstrap() evaluate.BootstrapOptions {
+	b := evaluate.DefaultBootstrapOptions()
+	b.Seed, b.Resamples, b.Threads = o.seed, o.resamples, o.threads
+	return b
+}
+
+func (o *evaluateOptions) runDockerCVE(ctx context.Context, _ []string, stdout, stderr io.Writer) error {
+	set, err := dockercve.Open(o.data)
+	if err != nil {
+		return err
+	}
+	opts := evaluate.DockerCVEOptions{Detector: o.detectorOptions(), Threads: o.threads, Bootstrap: o.bootstrap(), Progress: progressOf(stderr, "CVEs")}
+	r, err := evaluate.DockerCVE(ctx, set, opts)
+	if err != nil {
+		return err
+	}
+	return o.write(r, stdout)
+}
+
+func (o *evaluateOptions) runADFALD(ctx context.Context, _ []string, stdout, stderr io.Writer) error {
+	set, err := adfald.Open(o.data)
+	if err != nil {
+		return err
+	}
+	opts := evaluate.DefaultADFALDOptions()
+	opts.Detector, opts.Bootstrap, opts.Progress = o.detectorOptions(), o.bootstrap(), progressOf(stderr, "models")
+	opts.Detector.Threads, opts.Seeds, opts.Baselines, opts.Poison = o.threads, o.seeds, o.baselines, o.poison
+	r, err := evaluate.ADFALD(ctx, set, opts)
+	if err != nil {
+		return err
+	}
+	return o.write(r, stdout)
+}
+
+// progressOf tells a terminal how far it is; it is nil for anything else.
+func progressOf(stderr io.Writer, what string) func(done, total int) {
+	f, ok := stderr.(*os.File)
+	if !ok || !isTerminal(f) {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		end := ""
+		if done == total {
+			end = "\n"
+		}
+		fmt.Fprintf(stderr, "\rmayfly: %d of %d %s%s", done, total, what, end)
+	}
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
