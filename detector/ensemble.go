@@ -3,6 +3,7 @@ package detector
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"mayfly/feature"
 	"mayfly/forest"
@@ -13,11 +14,13 @@ import (
 // attack hardly count among a hundred. Each forest's score is turned into how rare
 // it is among normal windows (surprise), and the rarest counts:
 //
-//	score = nats / (1 + nats),  nats = max over the forests of -ln(share of windows) + ln(weight)
+//	score = nats / (1 + nats),  nats = ln Σ weight / share of windows
 //
-// This is Bonferroni's combination of p-values with weights (Genovese, Roeder,
-// Wasserman, "False discovery control with p-value weighting", Biometrika 2006): a
-// forest's weight is the part of the false alarms that it may spend.
+// This is the harmonic mean of p-values (Wilson, "The harmonic mean p-value for
+// combining dependent tests", PNAS 116, 2019), weights summing to 1: a forest's
+// weight is the part of the false alarms that it may spend. Where something is rare
+// it is nearly the weighted minimum (Bonferroni's), and unlike that it tells
+// usual windows apart too.
 type ensemble struct {
 	features int
 	members  []familyForest
@@ -25,7 +28,8 @@ type ensemble struct {
 
 // familyForest is a forest over some of the features.
 type familyForest struct {
-	columns  []int // of the features, ascending
+	columns  []int     // of the features, ascending
+	floors   []float32 // beside columns: what is less counts as this; may be minus infinity
 	weight   float64
 	surprise *surprise
 	forest   *forest.Isolation
@@ -33,41 +37,145 @@ type familyForest struct {
 
 // share is a family of features and what its forest may spend.
 type share struct {
-	family string // "": all
+	family string // "": all but mix
 	weight float64
+	// oneSided makes what is less than usual as good as usual. A forest finds a
+	// window odd that lies nearer to what was learned than others do; no attack is.
+	oneSided bool
 }
 
 // jointShare is the weight of the joint features by themselves, since they carry
-// most where they are well founded; all features together have the rest, for what
-// only events, orders and long time scales show.
+// most where they are well founded. The rest is dealt out to the way to the
+// nearest learned window, the order of calls, and all features together, for what
+// only events and long time scales show.
 const jointShare = 0.75
 
-// shares are the members for a space: the joint features count as far as they are
-// founded on enough windows.
-func shares(space *feature.Space) []share {
-	joint := jointShare * space.JointSupport()
-	if joint < 0.01 {
-		return []share{{"", 1}}
+// shares are the members for a space and its training rows. The joint features
+// count as far as they are founded: on enough windows, and on work that repeats
+// itself, for they hold all windows for one cloud, which those of a container that
+// runs many programs are not. A family of which training knows nothing leaves its
+// part to the others.
+func (r *rows) shares(space *feature.Space) []share {
+	joint := jointShare * space.JointSupport() * r.repetition(space.Features())
+	out := []share{{"", 0.2, false}}
+	if joint >= 0.01 {
+		out = []share{{"joint", joint, false}, {"", 0.2, false}}
+	} else {
+		joint = 0
 	}
-	return []share{{"joint", joint}, {"", 1 - joint}}
+	for _, s := range []share{{"nearest", 0.5, true}, {"sequence", 0.3, true}} {
+		if slices.ContainsFunc(columnsOf(s.family, space.Features()), func(c int) bool { return varies(r.columns[c]) }) {
+			out = append(out, s)
+		}
+	}
+	sum := 0.0
+	for _, s := range out {
+		if s.family != "joint" {
+			sum += s.weight
+		}
+	}
+	for i := range out {
+		if out[i].family != "joint" {
+			out[i].weight *= (1 - joint) / sum
+		}
+	}
+	return out
+}
+
+// repetition is by how much the training windows whose set of calls another part of
+// training had too outweigh the others, in [0,1]: the share seen minus the share
+// unseen, 0 where less than half are seen. (One minus the unseen share is Good's
+// estimate of how much of tomorrow was seen: The Population Frequencies of Species,
+// Biometrika 40, 1953.)
+func (r *rows) repetition(all []feature.Feature) float64 {
+	at := slices.IndexFunc(all, func(f feature.Feature) bool { return f.Name == "nearest_calls" })
+	if at < 0 {
+		return 1
+	}
+	const same = 1e-6
+	seen, known := 0.0, 0.0
+	for i, v := range r.columns[at] {
+		if r.class[i] != 0 || v != v {
+			continue
+		}
+		known++
+		if v < same {
+			seen++
+		}
+	}
+	if known == 0 {
+		return 1
+	}
+	return max(0, 2*seen/known-1)
+}
+
+// varies reports whether a column tells any rows apart.
+func varies(column []float32) bool {
+	var first float32
+	known := false
+	for _, v := range column {
+		switch {
+		case v != v:
+		case !known:
+			first, known = v, true
+		case v != first:
+			return true
+		}
+	}
+	return false
+}
+
+// usualShare is the share of training rows that lie at or below the usual of a
+// one-sided feature.
+const usualShare = 0.75
+
+// floors are, for each column, what less than counts as: the usual for one-sided
+// features, minus infinity for others.
+func (r *rows) floors(columns []int, oneSided bool) []float32 {
+	out := slices.Repeat([]float32{float32(math.Inf(-1))}, len(columns))
+	for i, c := range columns {
+		if !oneSided {
+			continue
+		}
+		known := slices.DeleteFunc(slices.Clone(r.columns[c]), func(v float32) bool { return v != v })
+		if len(known) > 0 {
+			slices.Sort(known)
+			out[i] = known[int(usualShare*float64(len(known)-1))]
+		}
+	}
+	return out
+}
+
+// raised is a column with what is below floor raised to it; NaN stays.
+func raised(column []float32, floor float32) []float32 {
+	if math.IsInf(float64(floor), -1) {
+		return column
+	}
+	out := slices.Clone(column)
+	for i, v := range out {
+		if v < floor {
+			out[i] = floor
+		}
+	}
+	return out
 }
 
 // columnsOf are the places of a family's features.
 func columnsOf(family string, all []feature.Feature) (at []int) {
 	for i, f := range all {
-		if family == "" || f.Family == family {
+		if f.Family == family || family == "" && f.Family != "mix" {
 			at = append(at, i)
 		}
 	}
 	return at
 }
 
-// only is the rows with some of their columns.
-func (r *rows) only(columns []int) *rows {
+// only is the rows with some of their columns, raised to their floors.
+func (r *rows) only(columns []int, floors []float32) *rows {
 	out := *r
 	out.columns = make([][]float32, len(columns))
 	for i, c := range columns {
-		out.columns[i] = r.columns[c]
+		out.columns[i] = raised(r.columns[c], floors[i])
 	}
 	return &out
 }
@@ -78,9 +186,10 @@ func (r *rows) ensemble(opts Options, space *feature.Space) (*ensemble, []float6
 	all := space.Features()
 	e := &ensemble{features: len(all)}
 	var nats []float64
-	for _, f := range shares(space) {
+	for _, f := range r.shares(space) {
 		m := familyForest{columns: columnsOf(f.family, all), weight: f.weight}
-		own := r.only(m.columns)
+		m.floors = r.floors(m.columns, f.oneSided)
+		own := r.only(m.columns, m.floors)
 		grown, err := own.fit(opts, nil)
 		if err != nil {
 			return nil, nil, err
@@ -92,10 +201,10 @@ func (r *rows) ensemble(opts Options, space *feature.Space) (*ensemble, []float6
 		}
 		m.surprise = newSurprise(scores)
 		if nats == nil {
-			nats = make([]float64, len(scores))
+			nats = slices.Repeat([]float64{math.Inf(-1)}, len(scores))
 		}
 		for i, s := range scores {
-			nats[i] = max(nats[i], m.nats(s))
+			nats[i] = joined(nats[i], m.nats(s))
 		}
 		e.members = append(e.members, m)
 	}
@@ -110,6 +219,12 @@ func (m *familyForest) nats(score float64) float64 {
 	return m.surprise.nats(score) + math.Log(m.weight)
 }
 
+// joined is ln(eᵃ + eᵇ); a may be minus infinity.
+func joined(a, b float64) float64 {
+	high, low := max(a, b), min(a, b)
+	return high + math.Log1p(math.Exp(low-high))
+}
+
 // natsScore maps [0, ∞) to [0, 1).
 func natsScore(nats float64) float32 {
 	nats = max(nats, 0)
@@ -121,14 +236,14 @@ func (e *ensemble) Score(x [][]float32, out []float32, threads int) error {
 	if len(x) != e.features {
 		return errors.New("ensemble: columns are not those of training")
 	}
-	nats, scores := make([]float64, len(out)), make([]float32, len(out))
+	nats, scores := slices.Repeat([]float64{math.Inf(-1)}, len(out)), make([]float32, len(out))
 	for i := range e.members {
 		m := &e.members[i]
 		if err := m.forest.Score(m.take(x), scores, threads); err != nil {
 			return err
 		}
 		for k, s := range scores {
-			nats[k] = max(nats[k], m.nats(float64(s)))
+			nats[k] = joined(nats[k], m.nats(float64(s)))
 		}
 	}
 	for k, v := range nats {
@@ -140,7 +255,7 @@ func (e *ensemble) Score(x [][]float32, out []float32, threads int) error {
 func (m *familyForest) take(x [][]float32) [][]float32 {
 	own := make([][]float32, len(m.columns))
 	for i, c := range m.columns {
-		own[i] = x[c]
+		own[i] = raised(x[c], m.floors[i])
 	}
 	return own
 }
@@ -167,7 +282,7 @@ func (e *ensemble) Contributions(row []float32, out []float64) (base float64, er
 	m := &e.members[best]
 	own, part := make([]float32, len(m.columns)), make([]float64, len(m.columns))
 	for i, c := range m.columns {
-		own[i] = row[c]
+		own[i] = max(row[c], m.floors[i]) // NaN stays
 	}
 	if base, err = m.forest.Contributions(own, part); err != nil {
 		return 0, err

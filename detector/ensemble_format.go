@@ -28,6 +28,9 @@ func (e *ensemble) MarshalBinary() ([]byte, error) {
 		for _, c := range m.columns {
 			b = le.AppendUint32(b, uint32(c))
 		}
+		for _, v := range m.floors {
+			b = le.AppendUint32(b, math.Float32bits(v))
+		}
 		b = m.surprise.append(b)
 		trees, err := m.forest.MarshalBinary()
 		if err != nil {
@@ -73,7 +76,7 @@ func readMember(b []byte, features uint32) (*familyForest, []byte, error) {
 	}
 	m := &familyForest{weight: math.Float64frombits(le.Uint64(b)), forest: new(forest.Isolation)}
 	n := int(le.Uint32(b[8:]))
-	if b = b[12:]; n < 1 || n > int(features) || len(b) < 4*n {
+	if b = b[12:]; n < 1 || n > int(features) || len(b) < 8*n {
 		return nil, nil, errShort
 	}
 	if !(m.weight > 0 && m.weight <= 1) {
@@ -85,9 +88,14 @@ func readMember(b []byte, features uint32) (*familyForest, []byte, error) {
 			return nil, nil, fmt.Errorf("feature %d: out of order, or none of %d", c, features)
 		}
 		m.columns = append(m.columns, int(c))
+		floor := math.Float32frombits(le.Uint32(b[4*n+4*i:]))
+		if floor != floor || math.IsInf(float64(floor), 1) {
+			return nil, nil, fmt.Errorf("feature %d: floor of %g", c, floor)
+		}
+		m.floors = append(m.floors, floor)
 	}
 	var err error
-	if m.surprise, b, err = readSurprise(b[4*n:]); err != nil {
+	if m.surprise, b, err = readSurprise(b[8*n:]); err != nil {
 		return nil, nil, err
 	}
 	if len(b) < 8 {

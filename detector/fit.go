@@ -132,7 +132,7 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if d.model, scores, err = rows.model(opts, space); err != nil {
 		return nil, err
 	}
-	d.Manifest.Threshold, d.Manifest.Budget = threshold(scores, opts.Budget, rows.widthNS, opts.Engine == Isolation)
+	d.Manifest.Threshold, d.Manifest.Budget = threshold(scores, opts.Budget, rows.widthNS)
 	d.Manifest.Expected = rows.expected()
 	return d, nil
 }

@@ -101,11 +101,9 @@ type Budget struct {
 	FalsePositiveRate     float64 `json:"false_positive_rate,omitempty"` // share of normal windows, (0,1)
 
 	// Resolved is the finest rate that the training windows can vouch for, in
-	// the unit of the wish: 1/(n+1) of n windows, or a quarter of it by
-	// EstimateTail. When it is above the wish, the threshold is that of this
-	// rate, and the wish is a hope.
+	// the unit of the wish: 1/(n+1) of n windows. When it is above the wish,
+	// the threshold is the highest training score, and the wish is a hope.
 	Resolved float64 `json:"resolved"`
-	Estimate string  `json:"estimate,omitempty"` // EstimateSample or EstimateTail
 }
 
 // check says what is wrong with a wish.

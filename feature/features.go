@@ -57,6 +57,7 @@ func makeFeatures() []Feature {
 	all = append(all, familyFeatures()...)
 	all = append(all, noveltyFeatures()...)
 	all = append(all, sequenceFeatures()...)
+	all = append(all, mixFeatures()...)
 	return append(all, counterFeatures()...)
 }
 
@@ -121,6 +122,17 @@ func familyFeatures() (all []Feature) {
 			Reason: familyReasons[f], Gone: MissingCalls,
 			read: func(r *reading) float64 { return r.model.Families[f][0].excess(float64(r.families[f])) }},
 			func(r *reading) float64 { return r.longExcess(&r.model.Families[f][1], float64(r.long.families[f])) })...)
+	}
+	return all
+}
+
+// mixFeatures are what the window does with its calls, whatever is usual: not what
+// is strange, but what tells kinds of work apart once kinds have labels.
+func mixFeatures() (all []Feature) {
+	for f := range numFamilies {
+		all = append(all, Feature{Name: "mix_" + familyNames[f], Family: "mix", Unit: "[0,1] of calls",
+			Reason: familyReasons[f], Gone: MissingCalls,
+			read: func(r *reading) float64 { return share(r.families[f], uint64(r.w.Counters[NCalls])) }})
 	}
 	return all
 }
