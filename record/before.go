@@ -17,9 +17,10 @@ type earlier map[int32]procFacts
 
 // procFacts is what /proc knows of a process.
 type procFacts struct {
-	ticks    int64 // start since boot, in units of USER_HZ
-	exe, cwd string
-	argv     []string
+	ticks     int64  // start since boot, in units of USER_HZ
+	container string // id; "" on the host
+	exe, cwd  string
+	argv      []string
 }
 
 // lookAround reads /proc: of all processes, or of those in a container's cgroup.
@@ -31,10 +32,13 @@ func lookAround(all bool) earlier {
 		if err != nil || len(found) >= maxProcesses {
 			continue
 		}
-		if groups, err := os.ReadFile(dir + "/cgroup"); err != nil || !all && !containerID.Match(groups) {
+		groups, err := os.ReadFile(dir + "/cgroup")
+		id := string(containerID.Find(groups))
+		if err != nil || !all && id == "" {
 			continue
 		}
 		if f, ok := readProc(int32(pid)); ok {
+			f.container = id
 			found[int32(pid)] = f
 		}
 	}

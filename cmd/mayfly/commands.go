@@ -5,6 +5,7 @@ import "github.com/spf13/cobra"
 // commands lists every command, in the order of the way of the data.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newDoctorCommand(),
 		newRecordCommand(),
 		newInspectCommand(),
 		newIngestCommand(),

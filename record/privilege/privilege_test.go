@@ -105,9 +105,11 @@ func work(stop chan struct{}) {
 		case <-time.After(time.Millisecond):
 		}
 		name := filepath.Join(dir, "f")
-		if err := os.WriteFile(name, make([]byte, 1<<16), 0o600); err == nil {
+		err := os.WriteFile(name, make([]byte, 1<<16), 0o600)
+		if err == nil {
 			err = os.Rename(name, name+"2")
-		} else {
+		}
+		if err != nil {
 			fmt.Println("write:", err)
 			os.Exit(1)
 		}

@@ -78,6 +78,15 @@ func DefaultSources() []Source {
 	return sources
 }
 
+// Present returns those of sources that can be asked: of a pattern, the files that
+// are there.
+func Present(sources []Source) (found []Source) {
+	for _, s := range sources {
+		found = append(found, present(s)...)
+	}
+	return found
+}
+
 // present returns the sources that can be asked: of a pattern, the files that
 // are there.
 func present(s Source) []Source {
