@@ -9,7 +9,7 @@
 //	opts.Dir = "trace"
 //	summary, err := record.Run(ctx, opts) // until ctx ends
 //
-// It needs root (see Check), a kernel with BTF, and nothing of a container
+// It needs root or two capabilities (see Check), a kernel with BTF, and nothing of a container
 // runtime: where one answers (package runtimes), its facts of each container are added. BLINDSPOTS.md
 // says what a recording cannot show.
 package record

@@ -119,7 +119,7 @@ func listenAddress(given string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// serve answers GET /metrics at an address until close is called.
+// serve answers GET /metrics and /healthz at an address until close is called.
 func (m *recordMetrics) serve(address string) (close func(), err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -127,10 +127,24 @@ func (m *recordMetrics) serve(address string) (close func(), err error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /healthz", m.healthz)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 		WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 	go func() { _ = server.Serve(l) }() // ends with close
 	return func() { _ = server.Close() }, nil
+}
+
+// unseenAfter is how long the reader may be silent before it counts as hung.
+const unseenAfter = 30 * time.Second
+
+// healthz answers 200 while the goroutine that reads the rings is seen at work.
+func (m *recordMetrics) healthz(w http.ResponseWriter, _ *http.Request) {
+	s := m.latest.Load()
+	if s == nil || time.Since(s.Time) > unseenAfter {
+		http.Error(w, "the reader of the rings is not seen at work", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "recording")
 }
 
 // textfileEvery is how often a textfile is written: node_exporter's collector

@@ -120,7 +120,16 @@ func TestMetrics(t *testing.T) {
 	if status, _ := get("/"); status != http.StatusNotFound {
 		t.Errorf("/: got status %d, want 404", status)
 	}
+	if status, _ := get("/healthz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/healthz with a status of long ago: got %d, want 503", status)
+	}
 	_, served := get("/metrics")
+	defer func() {
+		m.watch(record.Status{Time: time.Now()})
+		if status, _ := get("/healthz"); status != http.StatusOK {
+			t.Errorf("/healthz: got %d, want 200", status)
+		}
+	}()
 	file := filepath.Join(t.TempDir(), "mayfly.prom")
 	m.textfile(file, func(err error) { t.Error(err) })()
 	written, err := os.ReadFile(file)

@@ -1,0 +1,64 @@
+// Package strict decodes the Kubernetes manifests into Kubernetes' own types, and
+// takes no field that those do not have.
+package strict
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	apps "k8s.io/api/apps/v1"
+	core "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+func read(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("\n---")) {
+		t.Fatalf("%s: several documents, want one", path)
+	}
+	if err := yaml.UnmarshalStrict(text, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func TestDaemonSet(t *testing.T) {
+	var d apps.DaemonSet
+	read(t, "base/daemonset.yaml", &d)
+	var n core.Namespace
+	read(t, "base/namespace.yaml", &n)
+	if d.Kind != "DaemonSet" || d.APIVersion != "apps/v1" || d.Namespace != n.Name {
+		t.Errorf("got %s %s in %s, want DaemonSet apps/v1 in %s", d.Kind, d.APIVersion, d.Namespace, n.Name)
+	}
+	for key, value := range d.Spec.Selector.MatchLabels {
+		if d.Spec.Template.Labels[key] != value {
+			t.Errorf("the selector's %s=%s is not on the pods", key, value)
+		}
+	}
+	pod := d.Spec.Template.Spec
+	c := pod.Containers[0]
+	s := c.SecurityContext
+	if s.Privileged == nil || *s.Privileged || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation ||
+		!slices.Equal(s.Capabilities.Add, []core.Capability{"BPF", "PERFMON", "SYS_PTRACE"}) ||
+		!slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) {
+		t.Errorf("more privileges than recording needs: %+v", s)
+	}
+	volumes := map[string]bool{}
+	for _, v := range pod.Volumes {
+		volumes[v.Name] = true
+	}
+	for _, m := range c.VolumeMounts {
+		if !volumes[m.Name] {
+			t.Errorf("mount %s: no such volume", m.Name)
+		}
+	}
+	if !pod.HostPID || c.LivenessProbe == nil || c.Resources.Limits.Memory().IsZero() {
+		t.Error("want the host's pids, a probe and a limit of memory")
+	}
+}
