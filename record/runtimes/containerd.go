@@ -186,7 +186,8 @@ func containerdFacts(namespace string, in *containersapi.Container) *trace.Conta
 		c.Facts = trace.FactsPartial
 	}
 	if namespace == mobyNamespace {
-		c.Facts = trace.FactsPartial
+		// With what Docker adds to each of its containers, which nobody asked for.
+		c.Facts, c.Mounts, c.User, c.Cmd = trace.FactsPartial, nil, "", nil
 	}
 	setLabels(c, in.Labels)
 	switch {

@@ -45,6 +45,10 @@ func TestMerge(t *testing.T) {
 	}{
 		{"full after partial", []*trace.Container{partial("a"), full}, trace.Container{Facts: "full", Name: "a", Image: "inspected", StartedNS: new(int64(10))}},
 		{"partial after full", []*trace.Container{full, partial("a")}, trace.Container{Facts: "full", Name: "a", Image: "inspected", StartedNS: new(int64(10))}},
+		{"docker over its containerd", []*trace.Container{{Facts: "full", Runtime: "docker", Name: "w"}, {Facts: "partial", Runtime: "docker", User: "0:0",
+			Mounts: []string{"/x:/etc/hosts:rw"}, StartedNS: new(int64(4))}}, trace.Container{Facts: "full", Runtime: "docker", Name: "w", StartedNS: new(int64(4))}},
+		{"its containerd first", []*trace.Container{{Facts: "partial", Runtime: "docker", User: "0:0"}, {Facts: "full", Runtime: "docker", Name: "w"}},
+			trace.Container{Facts: "full", Runtime: "docker", Name: "w"}},
 		{"renamed", []*trace.Container{partial("a"), partial("b")}, trace.Container{Facts: "partial", Name: "b", Image: "event"}},
 		{"asked before the end, told after", []*trace.Container{{Facts: "full", User: "x", FinishedNS: new(int64(9)), StartedNS: new(int64(5))},
 			{Facts: "full", User: "y", StartedNS: new(int64(5))}}, trace.Container{Facts: "full", User: "x", FinishedNS: new(int64(9)), StartedNS: new(int64(5))}},

@@ -4,13 +4,19 @@ import "mayfly/trace"
 
 // Merge returns what known and more tell of a container together: what is full
 // counts more than what is partial, and of equals the later; what one does not
-// say, the other may. known may be nil. Neither is changed.
+// say, the other may, unless Docker has described the container. known may be nil.
+// Neither is changed.
 func Merge(known, more *trace.Container) *trace.Container {
 	if known == nil {
 		return more
 	}
 	below, above := *known, *more
-	if known.Facts == trace.FactsFull && more.Facts != trace.FactsFull || known.Facts == more.Facts && before(more, known) {
+	if whole(&below) && above.Facts != trace.FactsFull {
+		below, above = above, below
+	}
+	if whole(&above) && below.Facts != trace.FactsFull {
+		below = trace.Container{StartedNS: below.StartedNS, FinishedNS: below.FinishedNS}
+	} else if known.Facts == trace.FactsFull && more.Facts != trace.FactsFull || known.Facts == more.Facts && before(more, known) {
 		below, above = above, below
 	}
 	if startedAfter(&above, &below) {
@@ -18,6 +24,13 @@ func Merge(known, more *trace.Container) *trace.Container {
 	}
 	trace.Overlay(&below, &above)
 	return &below
+}
+
+// whole says that a description leaves nothing out: what it does not have the
+// container has not. Docker's configuration of a container is such; the OCI
+// configuration below it also has what Docker adds to each.
+func whole(c *trace.Container) bool {
+	return c.Facts == trace.FactsFull && (c.Runtime == Docker || c.Runtime == Podman)
 }
 
 // before says whether a was asked for before b was: the same run of a container,
