@@ -36,6 +36,7 @@ type ParquetWriter struct {
 	opts    ParquetOptions
 	rows    int64 // written in all
 	pending int64 // of them in the open row group
+	flushed int64 // bytes of the closed ones
 	failed  error
 }
 
@@ -116,11 +117,11 @@ func (w *ParquetWriter) write(rec arrow.Record) (err error) {
 		w.rows += to - from
 		w.pending += to - from
 		from = to
-		if w.pending >= w.opts.GroupRows || w.parquet.Size() >= w.opts.GroupBytes {
+		if w.pending >= w.opts.GroupRows || w.parquet.Size()-w.flushed >= w.opts.GroupBytes {
 			if err := w.parquet.Flush(); err != nil {
 				return err
 			}
-			w.pending = 0
+			w.pending, w.flushed = 0, w.parquet.Size()
 		}
 	}
 	return nil

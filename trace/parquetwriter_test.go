@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/parquet-go/parquet-go"
 )
 
 // everyType has a column of each type in use, once plain, once nullable, once
@@ -177,5 +178,37 @@ func TestParquetWriterRefuses(t *testing.T) {
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 0 {
 		t.Errorf("got %v, %v: want no file left", files, err)
+	}
+}
+
+// TestParquetRowGroups holds that a file of many row groups' bytes has as many row
+// groups, and not one for each write from the first full one on: each costs
+// whoever opens the file memory.
+func TestParquetRowGroups(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.parquet")
+	records := make([]arrow.Record, 40)
+	for i := range records {
+		records[i] = everyTypeRecord(writeRows, i*writeRows)
+		defer records[i].Release()
+	}
+	opts := ParquetOptions{GroupBytes: 1 << 20}
+	writeRecords(t, path, opts, records...)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parquet.OpenFile(f, info.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := len(file.RowGroups())
+	// A group's pages are compressed once it is complete, so that it is smaller then.
+	if most := len(records) / 3; groups < 2 || groups > most {
+		t.Errorf("%d bytes, row groups of at most %d before they are compressed: got %d row groups, want 2 to %d", info.Size(), opts.GroupBytes, groups, most)
 	}
 }

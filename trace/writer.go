@@ -193,6 +193,7 @@ type tableWriter[T any] struct {
 	file     *draft
 	parquet  *parquet.GenericWriter[T]
 	rows     int64
+	flushed  int64 // bytes of the closed row groups
 	from, to int64
 	bad      bool // the last open, write or seal failed
 	stays    bool // but its file has its name, and could not be removed
@@ -225,7 +226,7 @@ func (t *tableWriter[T]) open(w *Writer, ns int64) error {
 		return fmt.Errorf("table %s: %w", t.table, err)
 	}
 	w.final = false
-	t.file, t.rows, t.from, t.to = file, 0, ns, ns
+	t.file, t.rows, t.flushed, t.from, t.to = file, 0, 0, ns, ns
 	if t.parquet == nil {
 		t.parquet = parquet.NewGenericWriter[T](file, layout(w.opts.GroupRows)...)
 	} else {
@@ -245,10 +246,12 @@ func (t *tableWriter[T]) write(w *Writer, rows []T) (err error) {
 		t.from, t.to = min(t.from, from), max(t.to, to)
 	}
 	t.rows += int64(len(rows))
-	if t.parquet.Size() >= w.opts.GroupBytes {
-		return t.parquet.Flush()
+	if t.parquet.Size()-t.flushed < w.opts.GroupBytes {
+		return nil
 	}
-	return nil
+	err = t.parquet.Flush()
+	t.flushed = t.parquet.Size()
+	return err
 }
 
 // cleaned returns rows, or a copy of them where a text is no UTF-8.
