@@ -103,15 +103,26 @@ func BenchmarkContributions(b *testing.B) {
 	out := make([]float64, benchFeatures)
 	row := rowOf(x, 7)
 	iso := fitIsolation(b, x, DefaultIsolationOptions())
-	b.Run("isolation", func(b *testing.B) {
-		for b.Loop() {
-			_, _ = iso.Contributions(row, out)
-		}
-	})
 	rnd := fitRandom(b, x, y, DefaultRandomOptions())
-	b.Run("random", func(b *testing.B) {
-		for b.Loop() {
-			_, _ = rnd.Contributions(row, out)
-		}
-	})
+	rows, many := make([]int, 64), make([][]float64, 64)
+	for k := range rows {
+		rows[k], many[k] = k*100, make([]float64, benchFeatures)
+	}
+	for _, c := range []struct {
+		name string
+		work func()
+	}{
+		{"isolation", func() { _, _ = iso.Contributions(row, out) }},
+		{"isolation of 64 rows", func() { _, _ = iso.Explain(x, rows, many, 1) }},
+		{"random", func() { _, _ = rnd.Contributions(row, out) }},
+		{"random of 64 rows", func() { _, _ = rnd.Explain(x, rows, many, 1) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			report := spent(b, 0)
+			for b.Loop() {
+				c.work()
+			}
+			report()
+		})
+	}
 }

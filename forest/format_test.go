@@ -110,6 +110,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		{"kind", put(4, 1|kindRandom<<16), "kind: want 1, got 2"},
 		{"no features", put(8, 0), "features: want 1 to"},
 		{"features", put(8, math.MaxUint32), "features: want 1 to"},
+		{"features above the most", put(8, maxFeatures+1), "features: want 1 to"},
 		{"no trees", put(12, 0), "trees: want 1 to"},
 		{"absurd trees", put(12, math.MaxUint32), "trees: want 1 to"},
 		{"trees without bytes", put(12, 65536), "ends too early"},
@@ -167,6 +168,8 @@ func TestUnmarshalRandomRefuses(t *testing.T) {
 		{"AUROC", put(24, math.Inf(1)), "out-of-bag AUROC"},
 		{"log loss", put(32, -1), "out-of-bag log loss"},
 		{"importance", put(48, math.NaN()), "importance of feature 0: want 0 to 1, got NaN"},
+		{"importance above one", put(48, 1.25), "importance of feature 0: want 0 to 1, got 1.25"},
+		{"importance below zero", put(48, -0.25), "importance of feature 0: want 0 to 1, got -0.25"},
 		{"probability", smallRandom(L, f32(1.5), f32(1)), "tree 0: node 0: probability: want 0 to 1, got 1.5"},
 		{"NaN probability", smallRandom(L, f32(nan), f32(1)), "tree 0: node 0: probability: want 0 to 1, got NaN"},
 		{"no weight", smallRandom(L, 0, 0), "tree 0: node 0: weight"},
@@ -234,6 +237,77 @@ func checkDecoded(t *testing.T, b []byte, f decoded, features int, least float32
 			if _, err := f.Contributions(rowOf(x, r), make([]float64, features)); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+}
+
+// TestUnmarshalTakesTheLimits decodes figures at the ends of their ranges.
+func TestUnmarshalTakesTheLimits(t *testing.T) {
+	le := binary.LittleEndian
+	for _, importance := range []float64{0, 1} {
+		b := smallRandom(leafTag, f32(0.5), f32(3))
+		le.PutUint64(b[16:], maxOutOfBag)
+		le.PutUint64(b[48:], math.Float64bits(importance))
+		var f Random
+		if err := f.UnmarshalBinary(b); err != nil || f.OutOfBag().Rows != maxOutOfBag || f.Importance()[0] != importance {
+			t.Errorf("importance %v: got error %v, %d rows", importance, err, f.OutOfBag().Rows)
+		}
+		le.PutUint64(b[16:], maxOutOfBag+1)
+		if err := f.UnmarshalBinary(b); err == nil || !strings.Contains(err.Error(), "out-of-bag rows") {
+			t.Errorf("too many rows: got error %v", err)
+		}
+	}
+	wide := smallIsolation([]uint32{1}, leafTag, 0, 4)
+	le.PutUint32(wide[8:], maxFeatures)
+	if err := new(Isolation).UnmarshalBinary(wide); err != nil {
+		t.Errorf("%d features: got error %v", maxFeatures, err)
+	}
+	deep := words(nil)
+	for range maxDepth {
+		deep = words(deep, 0, 0, 0, leafTag, 0, f32(1))
+	}
+	deep = words(deep, leafTag, 0, f32(1))
+	b := smallRandom(make([]uint32, len(deep)/4)...)
+	copy(b[len(b)-len(deep):], deep)
+	var f Random
+	if err := f.UnmarshalBinary(b); err != nil {
+		t.Errorf("%d splits deep: got error %v", maxDepth, err)
+	}
+}
+
+func TestNewIsolation(t *testing.T) {
+	x := noise(1, 3, 400, 0.1, 0.05)
+	f := fitIsolation(t, x, DefaultIsolationOptions())
+	var trees [][]Node
+	for i := range f.Trees() {
+		trees = append(trees, f.Nodes(i))
+	}
+	again, err := NewIsolation(3, 256, trees)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := f.MarshalBinary()
+	if b, _ := again.MarshalBinary(); !bytes.Equal(a, b) {
+		t.Error("a forest from the nodes of another one differs from it")
+	}
+	leaf := func(rows float32) Node { return Node{Leaf: true, Cover: rows} }
+	for _, c := range []struct {
+		features, psi int
+		nodes         []Node
+		want          string
+	}{
+		{0, 4, []Node{leaf(4)}, "want 1 to 1048576 features"},
+		{1, 0, []Node{leaf(0)}, "1 to 16777216 rows, got 1 and 0"},
+		{1, 4, nil, "tree 0: nodes: want 1 to"},
+		{1, 4, []Node{leaf(3)}, "tree 0: want 4 rows in the leaves, got 3"},
+		{1, 4, []Node{{Feature: 1}, leaf(1), leaf(3)}, "tree 0: node 0: feature: want below 1, got 1"},
+		{1, 4, []Node{{Feature: -1}, leaf(1), leaf(3)}, "tree 0: node 0: feature: want below 1"},
+		{1, 4, []Node{{Threshold: nan}, leaf(1), leaf(3)}, "tree 0: node 0: threshold: want a finite number, got NaN"},
+		{1, 4, []Node{{}, leaf(1), leaf(0)}, "tree 0: node 2: rows: want 1 to 4, got 0"},
+		{1, 4, []Node{{}, leaf(4)}, "tree 0: node 0: has no right child"},
+	} {
+		if _, err := NewIsolation(c.features, c.psi, [][]Node{c.nodes}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: got error %v, want %s", c.nodes, err, c.want)
 		}
 	}
 }

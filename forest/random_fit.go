@@ -7,11 +7,12 @@ import (
 )
 
 // FitRandom grows a random forest from x, n columns of length m, and y, the class
-// of each row, 0 or 1. Both are read and never kept; a byte per value is made of
-// x. NaN is missing; see the package comment.
+// of each row, 0 or 1. Both are read and never kept; two bytes per value are made
+// of x. NaN is missing; see the package comment.
 //
-// Each feature is cut into at most Bins bins, about equally full, or one per
-// value where they suffice; thresholds lie halfway between the values on both
+// Each feature is cut into at most Bins bins, or one per value where they suffice;
+// a bin weighs half by its rows and half by the reach of its values. Thresholds lie
+// halfway between the values on both
 // sides. Above 2^18 rows the cuts come from 2^18 evenly spaced ones. Each tree
 // grows from m rows drawn with replacement. At each node MaxFeatures features
 // that are not constant there are drawn, and the split is the one of them that
