@@ -133,7 +133,7 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 		return nil, err
 	}
 	d.Manifest.Threshold, d.Manifest.Budget = threshold(scores, opts.Budget, rows.widthNS)
-	d.Manifest.Expected = rows.expected()
+	d.Manifest.Expected, d.Manifest.Completeness = rows.expected(), completeness(space.Profile)
 	return d, nil
 }
 

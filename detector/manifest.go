@@ -3,6 +3,8 @@ package detector
 import (
 	"fmt"
 	"math"
+
+	"mayfly/profile"
 )
 
 // Version is the version of the detector file that this package writes, and the
@@ -43,9 +45,27 @@ type Manifest struct {
 	Training Counts  `json:"training"` // windows used and left aside
 	Trained  []Span  `json:"trained"`  // container times of the training side, learned from or set aside: no evaluation may use them
 
+	// Completeness says of each workload how much of what it does was probably not
+	// seen, in the order of their names.
+	Completeness []Completeness `json:"completeness"`
+
 	// Expected holds, for each feature in order, the range that most training
 	// windows taken as normal lie in (1st to 99th percentile).
 	Expected []Range `json:"expected"`
+}
+
+// Completeness is that of one workload's profile.
+type Completeness struct {
+	Workload string `json:"workload"`
+	profile.Completeness
+}
+
+func completeness(p *profile.Profile) []Completeness {
+	all := []Completeness{}
+	for i := range p.Workloads {
+		all = append(all, Completeness{p.Workloads[i].Name, p.Workloads[i].Completeness()})
+	}
+	return all
 }
 
 // Input is one file that a detector was trained on.

@@ -33,6 +33,11 @@ type Completeness struct {
 	// to be new, in [0,1]; -1 as above.
 	UnseenShare float64 `json:"unseen_share"`
 
+	// NewLately is how many items were first seen in the last fifth of the
+	// learning time. Where little is new to expect and much came late, the
+	// workload changed while it was learned.
+	NewLately int `json:"new_lately"`
+
 	// Overflowed: items did not fit into the profile, so the figures are too good.
 	Overflowed bool `json:"overflowed,omitempty"`
 }
@@ -47,10 +52,14 @@ func (w *Workload) Completeness() Completeness {
 	c.Items, c.Windows, c.Containers = len(w.Items), w.Windows, len(w.Containers)
 	c.Lost, c.Overflowed = w.Lost, len(w.Overflow) > 0
 	var twice, incidences float64
+	late := w.ToNS - (w.ToNS-w.FromNS)/5
 	for i := range w.Items {
 		e := &w.Items[i].Evidence
 		if e.Windows == 1 {
 			c.OnceInWindows++
+		}
+		if e.FirstNS >= late && e.FirstNS > w.FromNS {
+			c.NewLately++
 		}
 		incidences += float64(e.Containers)
 		switch e.Containers {

@@ -19,7 +19,7 @@ func TestCompleteness(t *testing.T) {
 			if w == 0 {
 				items = append(items, Item{"read", "/once/in/" + id}) // in one window of one container
 			}
-			if c < 2 && w < 2 {
+			if c < 2 && w > 7 {
 				items = append(items, Item{"read", "/in/two"})
 			}
 			b.Add("app", id, "host", w*1e9, (w+1)*1e9, items, nil, 1)
@@ -27,7 +27,7 @@ func TestCompleteness(t *testing.T) {
 	}
 	got := b.Profile().Workload("app").Completeness()
 	// 4 items once, 1 in two containers, 2 in four: 14 incidences.
-	want := Completeness{Items: 7, Windows: 40, Containers: 4, Lost: 40, OnceInWindows: 4, OnceInContainers: 4,
+	want := Completeness{Items: 7, Windows: 40, Containers: 4, Lost: 40, OnceInWindows: 4, OnceInContainers: 4, NewLately: 1,
 		NewPerWindow: 0.1, NewPerContainer: 1, UnseenShare: 4.0 / 14 * 12 / 14}
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 0)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

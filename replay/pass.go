@@ -32,6 +32,7 @@ type pass struct {
 	pending []*pendingFinding
 	lines   spool
 
+	compared   comparisons
 	report     Report
 	containers map[containerKey]bool
 	scoredNS   map[string]int64 // end of the last window scored, by host
@@ -51,6 +52,7 @@ func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *
 	p := &pass{
 		d: d, sum: sum, recording: recording, state: s, opts: opts,
 		scorer: d.NewScorer(opts.Threads), builder: feature.NewBuilder(),
+		compared:   comparisons{},
 		containers: map[containerKey]bool{}, scoredNS: map[string]int64{},
 	}
 	for host, progress := range s.Hosts {
@@ -102,6 +104,7 @@ func (p *pass) score(ctx context.Context) error {
 			continue
 		}
 		l := p.done(&w)
+		p.compared.add(p.d.Space, &w)
 		if !scored.Alarm(i) {
 			continue
 		}
@@ -161,6 +164,7 @@ func (p *pass) count(into *Report) {
 	into.Files, into.Before = len(p.plan.fresh), p.known-len(p.plan.fresh)
 	into.LateFiles = len(p.plan.late)
 	into.Containers = len(p.containers)
+	into.Workloads = p.compared.report(p.d)
 }
 
 // commit writes the findings, then the state that says so.

@@ -53,6 +53,9 @@ type Report struct {
 	GapWindows int64 `json:"gap_windows"` // of the windows scored, those that touch a gap: that one has no finding says less
 	LateRows   int64 `json:"late_rows"`   // came after their window had been scored
 
+	// Workloads compares what was scored with what was learned, by name.
+	Workloads []Comparison `json:"workloads"`
+
 	// Rejected are the files that could not be read. The others were scored.
 	Rejected []error `json:"-"`
 }

@@ -104,6 +104,11 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 	if report.GapWindows > 0 {
 		fmt.Fprintf(w, "mayfly: %d of these windows touch a gap of the recording: that nothing was found there says little\n", report.GapWindows)
 	}
+	for i := range report.Workloads {
+		if c := &report.Workloads[i]; c.Verdict != replay.AsLearned {
+			fmt.Fprintf(w, "mayfly: %s\n", c.Words())
+		}
+	}
 	if report.LateFiles > 0 {
 		fmt.Fprintf(w, "mayfly: %d files came when their time had been scored without them: their windows were left out\n", report.LateFiles)
 	}

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"io"
+	"slices"
 	"time"
 
 	"mayfly/detector"
 	"mayfly/feature"
+	"mayfly/rule"
 	"mayfly/train"
 
 	"github.com/spf13/cobra"
@@ -119,6 +123,7 @@ func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	}
 	fmt.Fprintf(w, "; %d set aside, %d held back\n", n.SetAside, n.HeldOut)
 	fmt.Fprintf(w, "mayfly: threshold %.4f for %s\n", m.Threshold, budget(m.Budget))
+	printCompleteness(w, m.Completeness)
 	if n.Sampled > 0 {
 		fmt.Fprintf(w, "mayfly: the forest and the threshold come from a uniform sample of %d of these windows\n", n.Sampled)
 	}
@@ -128,6 +133,30 @@ func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	if n.GapWindows > 0 {
 		fmt.Fprintf(w, "mayfly: %d of these windows (%.1f %%) touch a gap of their recording: what was done then may be missing\n",
 			n.GapWindows, 100*float64(n.GapWindows)/float64(n.Windows))
+	}
+}
+
+// printCompleteness says of each workload how much was probably not seen of it,
+// of those first that are known least.
+func printCompleteness(w io.Writer, all []detector.Completeness) {
+	const most = 10
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b detector.Completeness) int { return cmp.Compare(b.NewPerWindow, a.NewPerWindow) })
+	for _, c := range all[:min(most, len(all))] {
+		fmt.Fprintf(w, "mayfly: %s: did %d things in %d windows of %d containers; one more window would add %.2g",
+			rule.Printable(c.Workload), c.Items, c.Windows, c.Containers, c.NewPerWindow)
+		if c.UnseenShare < 0 {
+			fmt.Fprint(w, "; what another container would add is not known")
+		} else {
+			fmt.Fprintf(w, ", one more container %.2g (%.1f %% of what it does)", c.NewPerContainer, 100*c.UnseenShare)
+		}
+		if c.NewLately > 0 {
+			fmt.Fprintf(w, "; %d came in the last fifth of the time", c.NewLately)
+		}
+		fmt.Fprintln(w)
+	}
+	if more := len(all) - most; more > 0 {
+		fmt.Fprintf(w, "mayfly: and %d more workloads\n", more)
 	}
 }
 
