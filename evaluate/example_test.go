@@ -37,6 +37,7 @@ func ExampleMeasure() {
 	// detection rate at FPR 5 %    100 %
 	// at threshold                 0.5000  FPR 16.7 %, attack windows above it 100 %, precision 50 %
 	// alarms per container-hour    600
+	// findings                     1 in normal time, 1 in attacks and after them
 	// attacks found                1 of 1
 	//
 	// ATTACK  CONTAINER  WINDOWS  ALARMS  DETECTED AFTER  PEAK   CARRIED BY

@@ -48,6 +48,7 @@ func Measure(w *Windows, labels []feature.Label, opts MeasureOptions) (*Report, 
 	r.Provenance.AftermathNS = opts.Aftermath.Nanoseconds()
 	r.Provenance.BootstrapSeed, r.Provenance.Resamples = opts.Bootstrap.Seed, opts.Bootstrap.Resamples
 	r.count(w, classes)
+	r.findings(w, classes, opts.Aftermath.Nanoseconds())
 	r.alarmRate(w, classes, opts.Bootstrap)
 	if err := r.rank(w, classes, opts); err != nil {
 		return nil, err

@@ -94,9 +94,11 @@ type Operating struct {
 	NormalAlarms           int       `json:"normal_alarms"`
 	AttackAlarms           int       `json:"attack_alarms"`
 	AftermathAlarms        int       `json:"aftermath_alarms"`
-	FPR                    *float64  `json:"fpr"`       // share of normal windows that alarm
-	Recall                 *float64  `json:"recall"`    // share of attack windows that alarm
-	Precision              *float64  `json:"precision"` // share of attack windows among alarms, aftermath left out
+	NormalFindings         int       `json:"normal_findings"` // of these alarms, merged (detector.Episodes) over silences as long as the aftermath
+	AttackFindings         int       `json:"attack_findings"` // the same of attacks and aftermath
+	FPR                    *float64  `json:"fpr"`             // share of normal windows that alarm
+	Recall                 *float64  `json:"recall"`          // share of attack windows that alarm
+	Precision              *float64  `json:"precision"`       // share of attack windows among alarms, aftermath left out
 	AlarmsPerContainerHour *Estimate `json:"alarms_per_container_hour"`
 }
 

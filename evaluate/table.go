@@ -30,6 +30,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	line("at threshold\t%.4f\tFPR %s, attack windows above it %s, precision %s", op.Threshold,
 		optional(op.FPR, percent), optional(op.Recall, percent), optional(op.Precision, percent))
 	line("alarms per container-hour\t%s", op.AlarmsPerContainerHour.words(short))
+	line("findings\t%d in normal time, %d in attacks and after them", op.NormalFindings, op.AttackFindings)
 	if len(r.Attacks) > 0 {
 		line("attacks found\t%d of %d", r.Found, r.Found+r.Missed)
 	}
