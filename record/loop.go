@@ -124,6 +124,9 @@ func (r *recorder) everySecond(bootNS int64) error {
 		return r.seal(wall, false)
 	}
 	r.batch.containers = append(r.batch.containers, r.convert.containers.rows(wall, &r.clock)...)
+	if r.ledger.losing() {
+		r.batch.losses = append(r.batch.losses, r.ledger.rows(r.sealed, wall, false)...)
+	}
 	r.batch.sync = true
 	r.hand()
 	return nil

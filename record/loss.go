@@ -121,6 +121,18 @@ func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 	return rows
 }
 
+// losing reports whether anything was lost that no row has told. It is told
+// within a second rather than when the files are sealed, so that a recorder that
+// is killed has spoken of its losses.
+func (l *ledger) losing() bool {
+	for _, t := range l.tallies {
+		if t.lost+t.bad != t.told.lost {
+			return true
+		}
+	}
+	return l.uncounted != l.told
+}
+
 func (l *ledger) verdictOf(cgroup uint64) verdict {
 	if l.verdict == nil {
 		return wanted

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -159,6 +160,7 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 		if err := r.writer.Begin(); err != nil {
 			r.opts.Log.Error("trace", "error", err) // the disk may come back
 		}
+		debug.FreeOSMemory() // the kernel's types took most of it, and are not needed any more
 		if r.opts.Ready != nil {
 			r.opts.Ready()
 		}

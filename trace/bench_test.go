@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sys/unix"
 )
 
 const benchRows = 200_000
@@ -31,6 +33,7 @@ func BenchmarkWriteSequences(b *testing.B) {
 // benchWrite writes rows in pieces of a ring's size and returns the bytes on disk.
 func benchWrite[T any](b *testing.B, rows []T, write func(*Writer, []T) error, table Table) int64 {
 	var size int64
+	from := processorNS(b)
 	for b.Loop() {
 		dir := b.TempDir()
 		w, err := NewWriter(dir, testMeta("web-1"), DefaultWriterOptions())
@@ -51,6 +54,7 @@ func benchWrite[T any](b *testing.B, rows []T, write func(*Writer, []T) error, t
 	}
 	b.ReportMetric(float64(len(rows))*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 	b.ReportMetric(float64(size)/float64(len(rows)), "bytes/row")
+	b.ReportMetric(float64(processorNS(b)-from)/float64(b.N*len(rows)), "cpu-ns/row")
 	return size
 }
 
@@ -155,4 +159,85 @@ func BenchmarkMerge(b *testing.B) {
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 	b.ReportMetric(float64(calls)/b.Elapsed().Seconds(), "calls/s")
+}
+
+// What the journal costs beside the Parquet pages: rows through a Recording that
+// syncs every 4000 rows, a second of a busy host.
+func BenchmarkRecordEvents(b *testing.B) {
+	benchRecord(b, sampleEvents(benchRows, 1), (*Recording).Events)
+}
+
+func BenchmarkRecordSequences(b *testing.B) {
+	benchRecord(b, sampleSequences(benchRows/10, 1), (*Recording).Sequences)
+}
+
+func benchRecord[T any](b *testing.B, rows []T, write func(*Recording, []T) error) {
+	journal, from := int64(0), processorNS(b)
+	for b.Loop() {
+		r, _, err := OpenRecording(b.TempDir(), testMeta("web-1"), RecordingOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := 0; i < len(rows); i += 4000 {
+			if err := errors.Join(write(r, rows[i:min(i+4000, len(rows))]), r.Sync()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		journal = r.journal.bytes
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(rows))*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(journal)/float64(len(rows)), "journal-bytes/row")
+	b.ReportMetric(float64(processorNS(b)-from)/float64(b.N*len(rows)), "cpu-ns/row")
+}
+
+// The rows' encoding alone, beside a small Parquet file of them in memory.
+func BenchmarkJournalEvents(b *testing.B) {
+	benchJournal(b, Events, eventCodec, sampleEvents(benchRows/10, 1))
+}
+
+func BenchmarkJournalSequences(b *testing.B) {
+	benchJournal(b, Sequences, sequenceCodec, sampleSequences(benchRows/100, 1))
+}
+
+func benchJournal[T any](b *testing.B, table Table, codec *rowCodec[T], rows []T) {
+	b.Run("frame", func(b *testing.B) {
+		j := newJournal(nil, journalHead{})
+		from := processorNS(b)
+		for b.Loop() {
+			j.buffer = j.buffer[:0]
+			addRows(j, table, codec, rows)
+		}
+		b.ReportMetric(float64(processorNS(b)-from)/float64(b.N*len(rows)), "cpu-ns/row")
+		b.ReportMetric(float64(len(j.buffer))/float64(len(rows)), "bytes/row")
+	})
+	b.Run("parquet", func(b *testing.B) {
+		var out bytes.Buffer
+		w := parquet.NewGenericWriter[T](&out, parquet.Compression(&parquet.Snappy))
+		from := processorNS(b)
+		for b.Loop() {
+			out.Reset()
+			w.Reset(&out)
+			if _, err := w.Write(rows); err != nil {
+				b.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(processorNS(b)-from)/float64(b.N*len(rows)), "cpu-ns/row")
+		b.ReportMetric(float64(out.Len())/float64(len(rows)), "bytes/row")
+	})
+}
+
+// processorNS is the processor time of the process so far: what a benchmark tells
+// on a machine that others use, too.
+func processorNS(b *testing.B) int64 {
+	var used unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return used.Utime.Nano() + used.Stime.Nano()
 }

@@ -107,14 +107,14 @@ type Event struct {
 type Sequence struct {
 	TimeNS      int64    `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // of the first call's end
 	BootNS      int64    `parquet:"boot_ns,delta"`                           // of the first call's end
-	SpanNS      int64    `parquet:"span_ns"`                                 // from there to the end of the run
+	SpanNS      int64    `parquet:"span_ns,delta"`                           // from there to the end of the run
 	ContainerID string   `parquet:"container_id,optional,dict"`
 	CgroupID    uint64   `parquet:"cgroup_id,dict"`
 	PID         int32    `parquet:"pid,dict"`
 	TID         int32    `parquet:"tid,dict"`
 	StartNS     int64    `parquet:"start_ns,dict"`
 	Comm        string   `parquet:"comm,optional,dict"`
-	Chunk       int64    `parquet:"chunk"`                              // 0, 1, 2 … within the thread; a jump is a loss
+	Chunk       int64    `parquet:"chunk,delta"`                        // 0, 1, 2 … within the thread; a jump is a loss
 	Calls       []uint16 `parquet:"calls,list" parquet-element:",dict"` // numbers of the recording machine; CompatCall is set on 32-bit calls
 	CPU         *int64   `parquet:"cpu,optional,dict"`                  // as in Event
 	Seq         *int64   `parquet:"seq,optional"`

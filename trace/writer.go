@@ -17,13 +17,13 @@ import (
 // means its default.
 type WriterOptions struct {
 	GroupRows  int64 // rows of a row group at most; default 131072
-	GroupBytes int64 // bytes of a row group in memory, about; default 32 MiB
+	GroupBytes int64 // bytes of a row group in memory, about; default 12 MiB
 }
 
 // DefaultWriterOptions returns the layout for a recorder: a table's open row
-// group takes some 32 MiB at most.
+// group takes some 12 MiB at most.
 func DefaultWriterOptions() WriterOptions {
-	return WriterOptions{GroupRows: 1 << 17, GroupBytes: 32 << 20}
+	return WriterOptions{GroupRows: 1 << 17, GroupBytes: 12 << 20}
 }
 
 // Writer writes one host's rows into a trace directory. There must be no second
