@@ -10,9 +10,9 @@ import (
 )
 
 // The rows of a journal's frame: one column after the other, each value by its
-// difference from the row before, in varints. It is made to cost a recorder
-// little, an eighth of what Parquet pages cost, for it is written beside them;
-// JOURNAL in FORMAT.md describes it.
+// difference from the row before, in varints. It is written beside the Parquet
+// pages, so it is made to cost a recorder less processor time than they do
+// (BenchmarkJournalEvents); Journals in FORMAT.md describes it.
 
 // rowCodec encodes and decodes the rows of one table.
 type rowCodec[T any] struct {
