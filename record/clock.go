@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -9,10 +10,11 @@ import (
 // clock turns time since boot into wall-clock time.
 type clock struct{ offset int64 }
 
-// bootNow is nanoseconds since boot, suspend included.
+// bootNow is nanoseconds since boot, suspend included. It never blocks, so the
+// scheduler need not know of the call.
 func bootNow() int64 {
 	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+	if _, _, e := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_BOOTTIME, uintptr(unsafe.Pointer(&ts)), 0); e != 0 {
 		return 0
 	}
 	return ts.Nano()

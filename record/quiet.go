@@ -45,6 +45,5 @@ func (r *recorder) wait(bootNS, secondBootNS int64) error {
 	if !r.quiet.asleep {
 		until = min(until, r.lastEpoch+r.opts.BPF.Epoch.Nanoseconds())
 	}
-	left := max(until-bootNS, 0) + int64(time.Millisecond) - 1
-	return r.poller.wait(int(left / int64(time.Millisecond)))
+	return r.poller.wait(time.Duration(until - bootNS))
 }

@@ -1,9 +1,12 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -128,8 +131,13 @@ func drainBoth(x, y *ring, older func(a, b []byte) bool, record func([]byte)) {
 // poller waits until a ring holds so much that the kernel side asks for its
 // reader, which it does only when an eighth is full. Edge-triggered: data that
 // merely lies there does not end the wait.
+//
+// It waits in the Go runtime's own poller, and not in a call of its own: after each
+// call that may block the runtime watches it, with some sixty short sleeps, which
+// at ten waits a second is most of what a recorder costs on an idle host.
 type poller struct {
-	fd     int
+	file   *os.File // the epoll descriptor, which is readable when one of its own is
+	conn   syscall.RawConn
 	events [4]unix.EpollEvent
 }
 
@@ -140,20 +148,41 @@ func newPoller(rings ...*ring) (*poller, error) {
 	}
 	for _, r := range rings {
 		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(r.fd)}
-		if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, r.fd, &event); err != nil {
-			_ = unix.Close(fd)
-			return nil, fmt.Errorf("epoll: %w", err)
+		if err = unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, r.fd, &event); err != nil {
+			break
 		}
 	}
-	return &poller{fd: fd}, nil
+	if err == nil {
+		err = unix.SetNonblock(fd, true) // or the runtime would not take it
+	}
+	p := &poller{file: os.NewFile(uintptr(fd), "rings")}
+	if err == nil {
+		p.conn, err = p.file.SyscallConn()
+	}
+	if err == nil {
+		err = p.file.SetReadDeadline(time.Time{}) // fails where the runtime does not poll it
+	}
+	if err != nil {
+		p.close()
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return p, nil
 }
 
-func (p *poller) wait(milliseconds int) error {
-	_, err := unix.EpollWait(p.fd, p.events[:], milliseconds)
-	if err != nil && err != unix.EINTR {
+// wait returns when a ring asks for its reader, or after so long.
+func (p *poller) wait(most time.Duration) error {
+	if err := p.file.SetReadDeadline(time.Now().Add(max(most, time.Millisecond))); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	err := p.conn.Read(func(fd uintptr) bool {
+		// Takes what is ready at once, so it need not be told to the scheduler.
+		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
+		return e != 0 || n > 0
+	})
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	return nil
 }
 
-func (p *poller) close() { _ = unix.Close(p.fd) }
+func (p *poller) close() { _ = p.file.Close() }
