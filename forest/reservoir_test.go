@@ -133,3 +133,26 @@ func TestSamplerRefuses(t *testing.T) {
 		t.Errorf("an empty batch: got error %v", err)
 	}
 }
+
+// TestSampleInOrder numbers the rows: a sample has them in the order of the stream,
+// each with all of its values, the late ones too.
+func TestSampleInOrder(t *testing.T) {
+	x := [][]float32{make([]float32, 3000), make([]float32, 3000)}
+	for row := range x[0] {
+		x[0][row], x[1][row] = float32(row), float32(-row)
+	}
+	got := stream(t, x, 200, 64).Sample()
+	for k, row := range got[0] {
+		if k > 0 && row <= got[0][k-1] || got[1][k] != -row {
+			t.Fatalf("sample: row %d: got %v and %v after %v", k, row, got[1][k], got[0][max(k-1, 0)])
+		}
+	}
+	if last := got[0][199]; len(got[0]) != 200 || last < 2500 {
+		t.Errorf("sample: got %d rows up to %v, want 200 from all of the stream", len(got[0]), last)
+	}
+	for _, c := range [][2]int{{1, 1}, {maxFeatures, 1}, {1, maxSamples}} {
+		if _, err := NewSampler(c[0], c[1], 0); err != nil {
+			t.Errorf("%d features, %d rows: got error %v", c[0], c[1], err)
+		}
+	}
+}
