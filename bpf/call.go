@@ -141,8 +141,31 @@ func special(m *arch.Info) (table [tableSize]uint8) {
 	return table
 }
 
-// machines are those that objects are built for.
-var machines = map[string]*arch.Info{"amd64": arch.X86_64, "arm64": arch.AARCH64}
+// machines are those that objects are built for, narrow their 32-bit tables.
+var (
+	machines = map[string]*arch.Info{"amd64": arch.X86_64, "arm64": arch.AARCH64}
+	narrow   = map[string]*arch.Info{"amd64": arch.I386, "arm64": arch.ARM}
+)
+
+// arguments says how to read the calls of a machine, by number: this machine's,
+// and from tableSize on those of its 32-bit table. There some calls have a second
+// number, with wider users and groups.
+func arguments(m, narrow *arch.Info) (table [2 * tableSize]MayflyCall) {
+	for _, c := range calls {
+		if n, ok := m.SyscallNames[c.name]; ok && n < tableSize {
+			table[n] = c.args
+		}
+		for _, name := range []string{c.name, c.name + "32"} {
+			if n, ok := narrow.SyscallNames[name]; ok && n < tableSize {
+				table[tableSize+n] = c.args
+			}
+		}
+	}
+	if n, ok := narrow.SyscallNames["socketcall"]; ok {
+		table[tableSize+n] = MayflyCall{Option: optionSocket}
+	}
+	return table
+}
 
 // thisMachine fails on a machine that no object is built for.
 func thisMachine() (*arch.Info, error) {
@@ -153,12 +176,22 @@ func thisMachine() (*arch.Info, error) {
 	return info, nil
 }
 
-// CallName returns the name of this machine's system call of a number, "" where
-// there is none.
-func CallName(n uint16) string {
+// CallName returns the name of this machine's system call of a number, or of its
+// 32-bit table's; "" where there is none.
+func CallName(n uint16, compat bool) string {
 	info, err := thisMachine()
 	if err != nil {
 		return ""
 	}
+	if compat {
+		info = narrow[runtime.GOARCH]
+	}
 	return info.SyscallNumbers[int(n)]
 }
+
+// How a call came: enum via of mayfly.h.
+const (
+	ViaCall    = 0
+	ViaCompat  = 1
+	ViaIOUring = 2
+)

@@ -19,14 +19,48 @@
 #include "path.h"
 #include "net.h"
 
-// directory is the descriptor that a relative path starts from.
-static __always_inline s32 directory(const struct pt_regs *regs, u8 i)
+// arg is an argument of the call, 1 to 6; 0 is none.
+static __always_inline u64 arg(struct scratch *s, u8 i)
 {
-	return i ? (s32)argument(regs, i) : AT_FDCWD;
+	return s->args[i & 7];
+}
+
+// directory is the descriptor that a relative path starts from.
+static __always_inline s32 directory(struct scratch *s, u8 i)
+{
+	return i ? (s32)arg(s, i) : AT_FDCWD;
+}
+
+// take_arguments reads what the caller passed. socketcall, of the 32-bit table,
+// has its arguments in memory.
+static __noinline int take_arguments(struct scratch *s, struct pt_regs *regs, u32 nr, bool compat)
+{
+	u32 passed[6] = {};
+
+	s->args[0] = 0;
+	if (!compat) {
+		s->args[1] = argument(regs, 1);
+		s->args[2] = argument(regs, 2);
+		s->args[3] = argument(regs, 3);
+		s->args[4] = argument(regs, 4);
+		s->args[5] = argument(regs, 5);
+		return 0;
+	}
+	s->args[1] = compat_argument(regs, 1);
+	s->args[2] = compat_argument(regs, 2);
+	s->args[3] = compat_argument(regs, 3);
+	s->args[4] = compat_argument(regs, 4);
+	s->args[5] = compat_argument(regs, 5);
+	if (nr == COMPAT_SOCKETCALL) {
+		bpf_probe_read_user(passed, sizeof(passed), (void *)s->args[2]);
+		for (int i = 0; i < 5; i++)
+			s->args[i + 1] = passed[i];
+	}
+	return 0;
 }
 
 // add_arguments adds the argv of an exec that failed.
-__noinline int add_arguments(struct scratch *s, u64 argv)
+__noinline int add_arguments(struct scratch *s, u64 argv, u32 width)
 {
 	u8 *to = room(s);
 	u32 len = 0;
@@ -38,7 +72,7 @@ __noinline int add_arguments(struct scratch *s, u64 argv)
 		u64 addr = 0;
 		long n;
 
-		if (bpf_probe_read_user(&addr, sizeof(addr), (void *)(argv + i * 8)) || !addr) {
+		if (bpf_probe_read_user(&addr, width == 4 ? 4 : 8, (void *)(argv + i * width)) || !addr) {
 			flags = 0;
 			break;
 		}
@@ -53,26 +87,25 @@ __noinline int add_arguments(struct scratch *s, u64 argv)
 	return 0;
 }
 
-static __always_inline void add_path_arguments(struct scratch *s, const struct pt_regs *regs,
-					       const volatile struct call *c, long ret)
+static __always_inline void add_path_arguments(struct scratch *s, const volatile struct call *c,
+					       long ret)
 {
 	struct file *file = NULL;
 
 	if (c->option == OPTION_TEXT) {
-		add_text(s, SECTION_PATH, argument(regs, c->path));
+		add_text(s, SECTION_PATH, arg(s, c->path));
 		return;
 	}
 	if (s->head.kind == KIND_OPEN && ret >= 0)
 		file = (struct file *)file_at(ret);
-	else if (c->fd)
-		file = (struct file *)file_at(argument(regs, c->fd));
+	else if (c->fd && !s->hooked)
+		file = (struct file *)file_at(arg(s, c->fd));
 	if (file)
 		add_file(s, SECTION_FILE, file);
 	else if (c->path)
-		add_argument_path(s, SECTION_PATH, argument(regs, c->path), directory(regs, c->dir));
+		add_argument_path(s, SECTION_PATH, arg(s, c->path), directory(s, c->dir));
 	if (c->path2)
-		add_argument_path(s, SECTION_PATH2, argument(regs, c->path2),
-				  directory(regs, c->dir2));
+		add_argument_path(s, SECTION_PATH2, arg(s, c->path2), directory(s, c->dir2));
 }
 
 // Changes of identity: what matters is not what was asked for but what the task
@@ -88,24 +121,24 @@ static __always_inline u64 effective_capabilities(void)
 	return mask;
 }
 
-static __always_inline void add_option(struct scratch *s, const struct pt_regs *regs,
-				       const volatile struct call *c)
+static __always_inline void add_option(struct scratch *s, const volatile struct call *c)
 {
 	struct open_how how = {};
 
 	switch (c->option) {
 	case OPTION_HOW:
-		bpf_probe_read_user(&how, sizeof(how), (void *)argument(regs, 3));
+		bpf_probe_read_user(&how, sizeof(how), (void *)arg(s, 3));
 		s->head.flags = how.flags;
 		s->head.mode = how.mode;
 		break;
 	case OPTION_ARGV:
 		s->head.arg = 0;
 		add_cwd(s, SECTION_CWD);
-		add_arguments(s, argument(regs, c->arg));
+		add_arguments(s, arg(s, c->arg), s->head.via == VIA_COMPAT ? 4 : 8);
 		break;
 	case OPTION_FSTYPE:
-		add_text(s, SECTION_FSTYPE, argument(regs, 3));
+		if (!s->hooked)
+			add_text(s, SECTION_FSTYPE, arg(s, 3));
 		break;
 	}
 	switch (c->kind) {
@@ -122,29 +155,35 @@ static __always_inline void add_option(struct scratch *s, const struct pt_regs *
 }
 
 // call_event makes the event of a call that has ended.
-static __noinline int call_event(struct thread *t, struct task_struct *task, struct pt_regs *regs,
-				 u32 nr, long ret)
+static __noinline int call_event(struct thread *t, struct pt_regs *regs, u32 nr, long ret,
+				 bool compat)
 {
 	const volatile struct call *c;
 	struct scratch *s;
+	u32 kind;
 
 	if (nr >= CALLS)
 		return 0;
-	c = &calls[nr];
-	s = event_begin(t, task, c->kind);
+	c = &calls[compat ? CALLS + nr : nr];
+	kind = compat && nr == COMPAT_SOCKETCALL ? socketcall_kind(compat_argument(regs, 1)) : c->kind;
+	if (!kind)
+		return 0;
+	s = event_begin(t, bpf_get_current_task_btf(), kind);
 	if (!s)
 		return 0;
+	take_arguments(s, regs, nr, compat);
+	s->head.via = compat ? VIA_COMPAT : VIA_CALL;
 	s->head.call = nr;
 	s->head.ret = ret;
-	s->head.flags = argument(regs, c->flags);
-	s->head.mode = argument(regs, c->mode);
-	s->head.arg = argument(regs, c->arg);
-	s->head.target = argument(regs, c->target);
-	add_option(s, regs, c);
+	s->head.flags = arg(s, c->flags);
+	s->head.mode = arg(s, c->mode);
+	s->head.arg = arg(s, c->arg);
+	s->head.target = arg(s, c->target);
+	add_option(s, c);
 	if (c->option == OPTION_SOCKET)
-		add_socket_call(s, argument(regs, 1), argument(regs, 2), argument(regs, 3));
+		add_socket_call(s, t);
 	else
-		add_path_arguments(s, regs, c, ret);
+		add_path_arguments(s, c, ret);
 	event_end(s);
 	return 0;
 }
@@ -152,7 +191,8 @@ static __noinline int call_event(struct thread *t, struct task_struct *task, str
 // ended_oddly is for a call whose number does not say everything: of the 32-bit
 // table, or none of a table, or sigreturn, which takes its own number away when
 // it puts the interrupted program's registers back.
-static __noinline int ended_oddly(struct thread *t, s32 nr, bool compat, long ret)
+static __noinline int ended_oddly(struct thread *t, struct pt_regs *regs, s32 nr, bool compat,
+				  long ret)
 {
 	if (compat && !ret && (nr == COMPAT_FORK || nr == COMPAT_VFORK || nr == COMPAT_CLONE ||
 			       nr == COMPAT_CLONE3))
@@ -162,6 +202,8 @@ static __noinline int ended_oddly(struct thread *t, s32 nr, bool compat, long re
 	if (nr == -1 && ret != -ENOSYS)
 		nr = compat ? COMPAT_SIGRETURN : call_sigreturn;
 	append_edge(t, call_code(nr, compat));
+	if (compat)
+		call_event(t, regs, nr, ret, true);
 	return 0;
 }
 
@@ -177,7 +219,7 @@ static __noinline int ended_specially(struct thread *t, struct pt_regs *regs, u3
 		return 0; // a child, or a new program
 	append_edge(t, nr);
 	if (what != SPECIAL_FORK)
-		call_event(t, bpf_get_current_task_btf(), regs, nr, ret);
+		call_event(t, regs, nr, ret, false);
 	return 0;
 }
 
@@ -191,7 +233,7 @@ static __always_inline int ended(struct thread *t, struct pt_regs *regs, long re
 	nr = regs->syscallno;
 #endif
 	if (nr >= CALLS || compat)
-		return ended_oddly(t, nr, compat, ret);
+		return ended_oddly(t, regs, nr, compat, ret);
 	if (special[nr])
 		return ended_specially(t, regs, nr, ret);
 	append(t, nr);

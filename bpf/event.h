@@ -19,7 +19,8 @@ struct scratch {
 	u64 dentry;
 	u64 mnt;
 	u32 path_len;
-	u32 pad;
+	u32 hooked; // begun by a hook, with what the kernel uses
+	u64 args[8]; // of the call, from 1
 	struct event head;
 	u8 body[BODY_MAX + BODY_GUARD];
 };
@@ -73,7 +74,62 @@ static __noinline void fill_head(struct event *e, struct thread *t, struct task_
 	e->kind = kind;
 	e->class = class_of(kind);
 	e->call = 0xffff;
+	e->via = VIA_CALL;
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
+}
+
+// What the kernel uses in a call is seen while it runs, its result when it ends;
+// in between the event waits here. Where all are taken, the event has what the
+// caller's memory says.
+#define TRUTHS 128
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TRUTHS);
+	__type(key, u32);
+	__type(value, struct scratch);
+} truths SEC(".maps");
+
+// take_truth returns what a hook has begun for the call of a thread, or NULL.
+static __always_inline struct scratch *take_truth(struct thread *t)
+{
+	u32 slot = t->truth - 1;
+
+	if (!t->truth)
+		return NULL;
+	t->truth = 0;
+	return bpf_map_lookup_elem(&truths, &slot);
+}
+
+// drop_truth forgets what a hook has begun, of a call that never ends.
+static __always_inline void drop_truth(struct thread *t)
+{
+	struct scratch *s = take_truth(t);
+
+	if (s)
+		__sync_lock_test_and_set(&s->busy, 0);
+}
+
+// begin_truth gives the call of a thread a place. NULL: it has one, so that of
+// hooks in hooks (a file of an overlay, then the one below) the first counts; or
+// there is none.
+static __noinline struct scratch *begin_truth(struct thread *t)
+{
+	if (t->truth)
+		return NULL;
+	for (u32 i = 0; i < 4; i++) {
+		u32 slot = ((u32)t->task * 0x9e3779b1u + i * 31) & (TRUTHS - 1);
+		struct scratch *s = bpf_map_lookup_elem(&truths, &slot);
+
+		if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1) != 0)
+			continue;
+		s->len = 0;
+		s->hooked = 1;
+		s->head.via = VIA_CALL;
+		t->truth = slot + 1;
+		return s;
+	}
+	return NULL;
 }
 
 // event_begin takes a buffer and fills the head. NULL: the event is lost, and
@@ -81,17 +137,27 @@ static __noinline void fill_head(struct event *e, struct thread *t, struct task_
 static __always_inline struct scratch *event_begin(struct thread *t, struct task_struct *task,
 						   u32 kind)
 {
-	if (unwanted(t))
+	struct scratch *s = take_truth(t);
+
+	if (unwanted(t)) {
+		if (s)
+			__sync_lock_test_and_set(&s->busy, 0);
 		return NULL;
+	}
+	if (s) {
+		fill_head(&s->head, t, task, kind);
+		return s;
+	}
 	for (u32 i = 0; i < SCRATCHES; i++) {
 		u32 slot = i;
-		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
 
+		s = bpf_map_lookup_elem(&scratches, &slot);
 		if (!s)
 			break;
 		if (__sync_val_compare_and_swap(&s->busy, 0, 1) != 0)
 			continue;
 		s->len = 0;
+		s->hooked = 0;
 		fill_head(&s->head, t, task, kind);
 		return s;
 	}
@@ -158,6 +224,21 @@ static __always_inline void section_end(struct scratch *s, u32 type, u32 len, u3
 	h->flags = flags;
 	h->len = len;
 	s->len = off + sizeof(*h) + ((len + 3) & ~3U);
+}
+
+// add_name adds a NUL-terminated string of the kernel's, without its NUL.
+__noinline int add_name(struct scratch *s, u32 type, u64 addr)
+{
+	u8 *to = room(s);
+	long n;
+
+	if (!to || !addr)
+		return 0;
+	n = bpf_probe_read_kernel_str(to, TEXT_MAX, (void *)addr);
+	if (n < 1 || n > TEXT_MAX)
+		return 0;
+	section_end(s, type, n - 1, n == TEXT_MAX ? SECTION_CUT : 0);
+	return 0;
 }
 
 // add_text adds a NUL-terminated string of the caller's memory, without its NUL.

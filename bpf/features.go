@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -64,15 +65,20 @@ var probes = []probe{
 	{Feature{Name: "fetching atomics", Needed: "to lock buffers: Linux 5.12", Must: true}, haveAtomics},
 	{Feature{Name: "task iterator", Needed: "to take the calls of threads that sleep: Linux 5.8", Must: true},
 		inKernel("bpf_iter_task")},
+	{Feature{Name: "security hooks", Needed: "to see arguments as the kernel uses them, and io_uring's operations: Linux 5.15 with bpf in lsm=; else arguments are read from the caller's memory when a call ends"},
+		hooksCalled},
 	{Feature{Name: "registers of a task", Needed: "to know the call that a thread ends in: Linux 5.15; before, they are looked for where its stack begins"},
 		helper(asm.FnTaskPtRegs)},
 }
+
+// kernelTypes are read once: parsing them takes longer than all else here.
+var kernelTypes = sync.OnceValues(btf.LoadKernelSpec)
 
 func haveBTF() (string, error) {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return "", err
 	}
-	_, err := btf.LoadKernelSpec()
+	_, err := kernelTypes()
 	return "", err
 }
 
@@ -84,7 +90,7 @@ func helper(fn asm.BuiltinFunc) func() (string, error) {
 // inKernel says whether the kernel has a function.
 func inKernel(name string) func() (string, error) {
 	return func() (string, error) {
-		spec, err := btf.LoadKernelSpec()
+		spec, err := kernelTypes()
 		if err != nil {
 			return "", err
 		}
@@ -99,7 +105,7 @@ func inKernel(name string) func() (string, error) {
 // tracepoint says whether the kernel's types describe a tracepoint.
 func tracepoint(name string) func() (string, error) {
 	return func() (string, error) {
-		spec, err := btf.LoadKernelSpec()
+		spec, err := kernelTypes()
 		if err != nil {
 			return "", err
 		}

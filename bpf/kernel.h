@@ -101,6 +101,7 @@ struct vfsmount {
 
 struct mount {
 	struct mount *mnt_parent;
+	struct mnt_namespace *mnt_ns;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
 };
@@ -114,6 +115,7 @@ struct file {
 	struct inode *f_inode;
 	struct path f_path;
 	void *private_data;
+	unsigned int f_flags;
 };
 
 struct fdtable {
@@ -201,6 +203,8 @@ struct signal_struct {
 	u32 flags;
 };
 
+struct io_uring_task;
+
 struct thread_info {
 	unsigned long flags;
 	u32 status; // x86
@@ -227,6 +231,7 @@ struct task_struct {
 	u32 __state; // since 5.14
 	unsigned long jobctl;
 	int on_cpu;
+	struct io_uring_task *io_uring;
 };
 
 struct task_struct___5_13 {
@@ -273,12 +278,13 @@ struct unix_sock {
 };
 
 struct linux_binprm {
+	const char *filename;
 	const char *fdpath; // of an execveat that does not stand for an execve
 };
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8, r9, orig_ax;
+	unsigned long bx, cx, bp, di, si, dx, r10, r8, r9, orig_ax;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
@@ -298,6 +304,12 @@ struct open_how {
 struct bpf_iter__task {
 	void *meta;
 	struct task_struct *task;
+};
+
+struct sockaddr;
+
+enum kernel_read_file_id {
+	READING_MODULE = 2,
 };
 
 enum bpf_func_id {

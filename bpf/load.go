@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +35,7 @@ type Options struct {
 	Budget        int           // bytes a second that one container may send into one ring; 0: no bound but its share
 	Selective     bool          // containers may be put into Deselected
 	Epoch         time.Duration // how often the reader calls NextEpoch
+	Without       Missing       // do as if the kernel lacked something
 }
 
 // DefaultOptions records containers only, with rings of 4 MiB (events), 8 MiB
@@ -56,6 +59,7 @@ type Probes struct {
 	Deselected *ebpf.Map // cgroup id → anything: nothing more of the container is recorded
 
 	collection *ebpf.Collection
+	blind      []string
 	links      []io.Closer
 	idle       *link.Iter
 }
@@ -80,11 +84,14 @@ func Load(opts Options) (*Probes, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, err
 	}
+	blind := opts.Without.drop(spec)
+	slices.Sort(blind)
 	collection, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}
 	return &Probes{
+		blind:      blind,
 		Events:     collection.Maps[MayflyMapEvents],
 		Sequences:  collection.Maps[MayflyMapSequences],
 		Security:   collection.Maps[MayflyMapSecurity],
@@ -98,14 +105,8 @@ func Load(opts Options) (*Probes, error) {
 }
 
 func setVariables(spec *ebpf.CollectionSpec, m *arch.Info, opts Options) error {
-	var table [tableSize]MayflyCall
-	for _, c := range calls {
-		if n, ok := m.SyscallNames[c.name]; ok && n < len(table) {
-			table[n] = c.args
-		}
-	}
 	for name, value := range map[string]any{
-		MayflyVarCalls:         table,
+		MayflyVarCalls:         arguments(m, narrow[runtime.GOARCH]),
 		MayflyVarSpecial:       special(m),
 		MayflyVarRecordHost:    opts.Host,
 		MayflyVarRecordSetup:   opts.Setup,
@@ -169,7 +170,7 @@ func (p *Probes) Attach() error {
 		if name == MayflyProgWhoami || name == MayflyProgFlushIdle {
 			continue
 		}
-		l, err := link.AttachTracing(link.TracingOptions{Program: program})
+		l, err := attach(program)
 		if err != nil {
 			return errors.Join(fmt.Errorf("attach %s: %w", name, err), p.Detach())
 		}
@@ -177,6 +178,17 @@ func (p *Probes) Attach() error {
 	}
 	return p.whoami()
 }
+
+func attach(program *ebpf.Program) (link.Link, error) {
+	if program.Type() == ebpf.LSM {
+		return link.AttachLSM(link.LSMOptions{Program: program})
+	}
+	return link.AttachTracing(link.TracingOptions{Program: program})
+}
+
+// Blind says what cannot be seen because this kernel lacks a hook, sorted. Each is
+// a clause: "connect: …".
+func (p *Probes) Blind() []string { return slices.Clone(p.blind) }
 
 func (p *Probes) whoami() error {
 	if _, err := p.collection.Programs[MayflyProgWhoami].Run(&ebpf.RunOptions{}); err != nil {

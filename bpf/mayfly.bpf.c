@@ -8,6 +8,7 @@
 #include "sequence.h"
 #include "process.h"
 #include "call.h"
+#include "hook.h"
 
 // Named here so that bpf2go writes their Go types.
 const struct event *unused_event __attribute__((unused));

@@ -38,12 +38,18 @@ enum section {
 	SECTION_UNIX_LOCAL = 11, // sun_path, without its terminator
 	SECTION_UNIX_PEER = 12,
 	SECTION_EXE = 13,   // struct exe_file
+	SECTION_FILE2 = 14, // as FILE, for the second path
+	SECTION_NAME = 15,  // the kernel's copy of a text: of a link's target, a mount's source, a program's path
+	SECTION_ADDRESS = 16, // the kernel's copy of the struct sockaddr
 };
 
 // Flags of a section.
 #define SECTION_CUT 1      // longer than what is here
 #define SECTION_DETACHED 2 // of a file without a directory: a memfd, a socket, a pipe
 #define SECTION_OUTSIDE 4  // from the root of its mounts, which the task's root is not above
+
+// How a call came.
+enum via { VIA_CALL, VIA_COMPAT, VIA_IO_URING };
 
 struct section_head {
 	u8 type;
@@ -66,7 +72,8 @@ struct event {
 	u16 call; // system call number, 0xffff where the event is none
 	u16 cpu;
 	u16 class;
-	u32 pad;
+	u8 via; // enum via
+	u8 pad[3];
 	char comm[16];
 };
 
@@ -118,7 +125,7 @@ struct call {
 #define OPTION_SOCKET 5  // on a socket: descriptor, sockaddr, length
 
 #define CALLS 512
-volatile const struct call calls[CALLS];
+volatile const struct call calls[2 * CALLS]; // this machine's, then those of its 32-bit table
 
 // What the end of a call asks for besides a place in the sequence, by number.
 enum special {
@@ -134,6 +141,8 @@ volatile const u8 special[CALLS];
 #define COMPAT_CLONE3 435
 #define COMPAT_SIGRETURN 173
 #define COMPAT_EXECVE 11
+#define COMPAT_SOCKETCALL 102
+#define CALL_IO_URING_ENTER 426 // in every table
 #define COMPAT_EXECVEAT 358
 #define ENOSYS 38
 

@@ -78,7 +78,8 @@ type MayflyEvent struct {
 	Call   uint16
 	Cpu    uint16
 	Class  uint16
-	Pad    uint32
+	Via    uint8
+	Pad    [3]uint8
 	Comm   [16]int8
 }
 
@@ -110,7 +111,8 @@ type MayflyScratch struct {
 	Dentry  uint64
 	Mnt     uint64
 	PathLen uint32
-	Pad     uint32
+	Hooked  uint32
+	Args    [8]uint64
 	Head    MayflyEvent
 	Body    [16640]uint8
 }
@@ -141,25 +143,29 @@ type MayflySockNames struct {
 }
 
 type MayflyThread struct {
-	_      structs.HostLayout
-	Regs   uint64
-	Task   uint64
-	Record uint32
-	Epoch  uint32
-	Moves  uint32
-	N      uint32
-	Sent   uint32
-	Lock   uint32
-	Chunk  uint32
-	State  uint32
-	Leaf   uint64
-	Pids   uint64
-	Cgroup uint64
-	First  uint64
-	Tid    uint32
-	Host   uint32
-	Comm   [16]int8
-	Calls  [192]uint16
+	_          structs.HostLayout
+	Regs       uint64
+	Task       uint64
+	Record     uint32
+	Epoch      uint32
+	Moves      uint32
+	N          uint32
+	Sent       uint32
+	Lock       uint32
+	Chunk      uint32
+	State      uint32
+	Leaf       uint64
+	Pids       uint64
+	Cgroup     uint64
+	First      uint64
+	Tid        uint32
+	Host       uint32
+	Comm       [16]int8
+	Truth      uint32
+	ExecCall   uint16
+	AddressLen uint16
+	Address    [112]uint8
+	Calls      [192]uint16
 }
 
 // Names of all BPF objects in the ELF.
@@ -177,9 +183,27 @@ const (
 	MayflyMapSequences       = "sequences"
 	MayflyMapSlots           = "slots"
 	MayflyMapThreads         = "threads"
+	MayflyMapTruths          = "truths"
 	MayflyMapVerdicts        = "verdicts"
 	MayflyProgCgroupGone     = "cgroup_gone"
 	MayflyProgFlushIdle      = "flush_idle"
+	MayflyProgHookAccept     = "hook_accept"
+	MayflyProgHookBind       = "hook_bind"
+	MayflyProgHookChmod      = "hook_chmod"
+	MayflyProgHookChown      = "hook_chown"
+	MayflyProgHookConnect    = "hook_connect"
+	MayflyProgHookExec       = "hook_exec"
+	MayflyProgHookLink       = "hook_link"
+	MayflyProgHookListen     = "hook_listen"
+	MayflyProgHookModule     = "hook_module"
+	MayflyProgHookMount      = "hook_mount"
+	MayflyProgHookMoveMount  = "hook_move_mount"
+	MayflyProgHookOpen       = "hook_open"
+	MayflyProgHookRename     = "hook_rename"
+	MayflyProgHookRmdir      = "hook_rmdir"
+	MayflyProgHookSymlink    = "hook_symlink"
+	MayflyProgHookUmount     = "hook_umount"
+	MayflyProgHookUnlink     = "hook_unlink"
 	MayflyProgProcessExec    = "process_exec"
 	MayflyProgProcessExit    = "process_exit"
 	MayflyProgProcessFork    = "process_fork"
@@ -198,13 +222,13 @@ const (
 	MayflyVarEpochStart      = "epoch_start"
 	MayflyVarHostMounts      = "host_mounts"
 	MayflyVarMoves           = "moves"
+	MayflyVarNoSlots         = "no_slots"
 	MayflyVarQuiet           = "quiet"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
 	MayflyVarRingSizes       = "ring_sizes"
 	MayflyVarSelective       = "selective"
 	MayflyVarSelfTgid        = "self_tgid"
-	MayflyVarSlotsMask       = "slots_mask"
 	MayflyVarSpecial         = "special"
 	MayflyVarStirred         = "stirred"
 	MayflyVarUncounted       = "uncounted"
@@ -256,14 +280,31 @@ type MayflySpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MayflyProgramSpecs struct {
-	CgroupGone  *ebpf.ProgramSpec `ebpf:"cgroup_gone"`
-	FlushIdle   *ebpf.ProgramSpec `ebpf:"flush_idle"`
-	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
-	ProcessFork *ebpf.ProgramSpec `ebpf:"process_fork"`
-	SysExit     *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	TaskMoved   *ebpf.ProgramSpec `ebpf:"task_moved"`
-	Whoami      *ebpf.ProgramSpec `ebpf:"whoami"`
+	CgroupGone    *ebpf.ProgramSpec `ebpf:"cgroup_gone"`
+	FlushIdle     *ebpf.ProgramSpec `ebpf:"flush_idle"`
+	HookAccept    *ebpf.ProgramSpec `ebpf:"hook_accept"`
+	HookBind      *ebpf.ProgramSpec `ebpf:"hook_bind"`
+	HookChmod     *ebpf.ProgramSpec `ebpf:"hook_chmod"`
+	HookChown     *ebpf.ProgramSpec `ebpf:"hook_chown"`
+	HookConnect   *ebpf.ProgramSpec `ebpf:"hook_connect"`
+	HookExec      *ebpf.ProgramSpec `ebpf:"hook_exec"`
+	HookLink      *ebpf.ProgramSpec `ebpf:"hook_link"`
+	HookListen    *ebpf.ProgramSpec `ebpf:"hook_listen"`
+	HookModule    *ebpf.ProgramSpec `ebpf:"hook_module"`
+	HookMount     *ebpf.ProgramSpec `ebpf:"hook_mount"`
+	HookMoveMount *ebpf.ProgramSpec `ebpf:"hook_move_mount"`
+	HookOpen      *ebpf.ProgramSpec `ebpf:"hook_open"`
+	HookRename    *ebpf.ProgramSpec `ebpf:"hook_rename"`
+	HookRmdir     *ebpf.ProgramSpec `ebpf:"hook_rmdir"`
+	HookSymlink   *ebpf.ProgramSpec `ebpf:"hook_symlink"`
+	HookUmount    *ebpf.ProgramSpec `ebpf:"hook_umount"`
+	HookUnlink    *ebpf.ProgramSpec `ebpf:"hook_unlink"`
+	ProcessExec   *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit   *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessFork   *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SysExit       *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	TaskMoved     *ebpf.ProgramSpec `ebpf:"task_moved"`
+	Whoami        *ebpf.ProgramSpec `ebpf:"whoami"`
 }
 
 // MayflyMapSpecs contains maps before they are loaded into the kernel.
@@ -281,6 +322,7 @@ type MayflyMapSpecs struct {
 	Sequences  *ebpf.MapSpec `ebpf:"sequences"`
 	Slots      *ebpf.MapSpec `ebpf:"slots"`
 	Threads    *ebpf.MapSpec `ebpf:"threads"`
+	Truths     *ebpf.MapSpec `ebpf:"truths"`
 	Verdicts   *ebpf.MapSpec `ebpf:"verdicts"`
 }
 
@@ -300,13 +342,13 @@ type MayflyVariableSpecs struct {
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
 	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
 	Moves           *ebpf.VariableSpec `ebpf:"moves"`
+	NoSlots         *ebpf.VariableSpec `ebpf:"no_slots"`
 	Quiet           *ebpf.VariableSpec `ebpf:"quiet"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
 	RingSizes       *ebpf.VariableSpec `ebpf:"ring_sizes"`
 	Selective       *ebpf.VariableSpec `ebpf:"selective"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
-	SlotsMask       *ebpf.VariableSpec `ebpf:"slots_mask"`
 	Special         *ebpf.VariableSpec `ebpf:"special"`
 	Stirred         *ebpf.VariableSpec `ebpf:"stirred"`
 	Uncounted       *ebpf.VariableSpec `ebpf:"uncounted"`
@@ -347,6 +389,7 @@ type MayflyMaps struct {
 	Sequences  *ebpf.Map `ebpf:"sequences"`
 	Slots      *ebpf.Map `ebpf:"slots"`
 	Threads    *ebpf.Map `ebpf:"threads"`
+	Truths     *ebpf.Map `ebpf:"truths"`
 	Verdicts   *ebpf.Map `ebpf:"verdicts"`
 }
 
@@ -363,6 +406,7 @@ func (m *MayflyMaps) Close() error {
 		m.Sequences,
 		m.Slots,
 		m.Threads,
+		m.Truths,
 		m.Verdicts,
 	)
 }
@@ -383,13 +427,13 @@ type MayflyVariables struct {
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
 	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
 	Moves           *ebpf.Variable `ebpf:"moves"`
+	NoSlots         *ebpf.Variable `ebpf:"no_slots"`
 	Quiet           *ebpf.Variable `ebpf:"quiet"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
 	RingSizes       *ebpf.Variable `ebpf:"ring_sizes"`
 	Selective       *ebpf.Variable `ebpf:"selective"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
-	SlotsMask       *ebpf.Variable `ebpf:"slots_mask"`
 	Special         *ebpf.Variable `ebpf:"special"`
 	Stirred         *ebpf.Variable `ebpf:"stirred"`
 	Uncounted       *ebpf.Variable `ebpf:"uncounted"`
@@ -403,20 +447,54 @@ type MayflyVariables struct {
 //
 // It can be passed to LoadMayflyObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MayflyPrograms struct {
-	CgroupGone  *ebpf.Program `ebpf:"cgroup_gone"`
-	FlushIdle   *ebpf.Program `ebpf:"flush_idle"`
-	ProcessExec *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit *ebpf.Program `ebpf:"process_exit"`
-	ProcessFork *ebpf.Program `ebpf:"process_fork"`
-	SysExit     *ebpf.Program `ebpf:"sys_exit"`
-	TaskMoved   *ebpf.Program `ebpf:"task_moved"`
-	Whoami      *ebpf.Program `ebpf:"whoami"`
+	CgroupGone    *ebpf.Program `ebpf:"cgroup_gone"`
+	FlushIdle     *ebpf.Program `ebpf:"flush_idle"`
+	HookAccept    *ebpf.Program `ebpf:"hook_accept"`
+	HookBind      *ebpf.Program `ebpf:"hook_bind"`
+	HookChmod     *ebpf.Program `ebpf:"hook_chmod"`
+	HookChown     *ebpf.Program `ebpf:"hook_chown"`
+	HookConnect   *ebpf.Program `ebpf:"hook_connect"`
+	HookExec      *ebpf.Program `ebpf:"hook_exec"`
+	HookLink      *ebpf.Program `ebpf:"hook_link"`
+	HookListen    *ebpf.Program `ebpf:"hook_listen"`
+	HookModule    *ebpf.Program `ebpf:"hook_module"`
+	HookMount     *ebpf.Program `ebpf:"hook_mount"`
+	HookMoveMount *ebpf.Program `ebpf:"hook_move_mount"`
+	HookOpen      *ebpf.Program `ebpf:"hook_open"`
+	HookRename    *ebpf.Program `ebpf:"hook_rename"`
+	HookRmdir     *ebpf.Program `ebpf:"hook_rmdir"`
+	HookSymlink   *ebpf.Program `ebpf:"hook_symlink"`
+	HookUmount    *ebpf.Program `ebpf:"hook_umount"`
+	HookUnlink    *ebpf.Program `ebpf:"hook_unlink"`
+	ProcessExec   *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit   *ebpf.Program `ebpf:"process_exit"`
+	ProcessFork   *ebpf.Program `ebpf:"process_fork"`
+	SysExit       *ebpf.Program `ebpf:"sys_exit"`
+	TaskMoved     *ebpf.Program `ebpf:"task_moved"`
+	Whoami        *ebpf.Program `ebpf:"whoami"`
 }
 
 func (p *MayflyPrograms) Close() error {
 	return _MayflyClose(
 		p.CgroupGone,
 		p.FlushIdle,
+		p.HookAccept,
+		p.HookBind,
+		p.HookChmod,
+		p.HookChown,
+		p.HookConnect,
+		p.HookExec,
+		p.HookLink,
+		p.HookListen,
+		p.HookModule,
+		p.HookMount,
+		p.HookMoveMount,
+		p.HookOpen,
+		p.HookRename,
+		p.HookRmdir,
+		p.HookSymlink,
+		p.HookUmount,
+		p.HookUnlink,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,

@@ -11,7 +11,6 @@
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
-#define SOCKADDR_MAX 128
 #define EINPROGRESS 115
 
 __noinline int add_unix(struct scratch *s, u32 type, u64 sock)
@@ -37,20 +36,13 @@ static __always_inline u16 swap16(u16 v)
 	return v >> 8 | v << 8;
 }
 
-// add_sock adds the addresses of the socket behind a descriptor; 0 when the
-// descriptor is none of a socket.
-__noinline int add_sock(struct scratch *s, s32 fd)
+// add_sock adds the addresses of a socket.
+__noinline int add_sock(struct scratch *s, u64 addr)
 {
-	struct file *file = (struct file *)file_at(fd);
 	struct sock_names *names = (struct sock_names *)room(s);
-	struct socket *socket;
-	struct sock *sk;
+	struct sock *sk = (struct sock *)addr;
 
-	if (!file || !names || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	socket = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(socket, sk);
-	if (!sk)
+	if (!names || !sk)
 		return 0;
 	__builtin_memset(names, 0, sizeof(*names));
 	names->family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -80,6 +72,18 @@ __noinline int add_sock(struct scratch *s, s32 fd)
 	return 1;
 }
 
+// add_sock_of adds the addresses of the socket behind a descriptor, if it is one.
+static __noinline int add_sock_of(struct scratch *s, s32 fd)
+{
+	struct file *file = (struct file *)file_at(fd);
+	struct socket *socket;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	return add_sock(s, (u64)BPF_CORE_READ(socket, sk));
+}
+
 __noinline int add_sockaddr(struct scratch *s, u64 addr, u64 len)
 {
 	u8 *to = room(s);
@@ -94,13 +98,56 @@ __noinline int add_sockaddr(struct scratch *s, u64 addr, u64 len)
 	return 0;
 }
 
-// add_socket_call adds the names of the socket, and of a connect, and of a bind
-// that failed, the address that the caller passed.
-static __always_inline void add_socket_call(struct scratch *s, u64 fd, u64 addr, u64 len)
+// keep_address notes the kernel's copy of an address until the call ends.
+static __noinline int keep_address(struct thread *t, u64 addr, u32 len)
 {
-	if (s->head.kind == KIND_ACCEPT && s->head.ret >= 0)
+	if (len > SOCKADDR_MAX)
+		len = SOCKADDR_MAX;
+	t->address_len = 0;
+	if (bpf_probe_read_kernel(t->address, len, (void *)addr) == 0)
+		t->address_len = len;
+	return 0;
+}
+
+// add_address adds what keep_address noted, and forgets it.
+static __noinline int add_address(struct scratch *s, struct thread *t)
+{
+	u8 *to = room(s);
+	u32 len = t->address_len;
+
+	t->address_len = 0;
+	if (!to || !len || len > SOCKADDR_MAX)
+		return 0;
+	if (bpf_probe_read_kernel(to, len, t->address) == 0)
+		section_end(s, SECTION_ADDRESS, len, 0);
+	return 0;
+}
+
+// socketcall_kind is the kind of a call that socketcall stands for (SYS_BIND …).
+static __always_inline u32 socketcall_kind(u32 call)
+{
+	switch (call) {
+	case 2: return KIND_BIND;
+	case 3: return KIND_CONNECT;
+	case 4: return KIND_LISTEN;
+	case 5:
+	case 18: return KIND_ACCEPT;
+	}
+	return KIND_NONE;
+}
+
+// add_socket_call adds the names of the socket, and of a connect or bind the
+// address: the kernel's copy where a hook saw it, and the caller's.
+static __always_inline void add_socket_call(struct scratch *s, struct thread *t)
+{
+	u32 kind = s->head.kind;
+	s32 fd = s->args[1];
+
+	if (kind == KIND_ACCEPT && s->head.ret >= 0)
 		fd = s->head.ret;
-	add_sock(s, fd);
-	if (s->head.kind == KIND_CONNECT || (s->head.kind == KIND_BIND && s->head.ret < 0))
-		add_sockaddr(s, addr, len);
+	add_sock_of(s, fd);
+	if (kind == KIND_CONNECT || kind == KIND_BIND) {
+		add_address(s, t);
+		add_sockaddr(s, s->args[2], s->args[3]);
+	}
 }

@@ -53,9 +53,9 @@ static __always_inline u32 step_up(struct scratch *s, u8 *to)
 	return 0;
 }
 
-// add_path adds a section of the components of (mnt, dentry), leaf first, each
-// NUL-terminated. The root itself has none.
-__noinline int add_path(struct scratch *s, u32 type, u64 mnt, u64 dentry)
+// add_walk adds a section of the components of where the scratch's (mnt, dentry)
+// stands, leaf first, each NUL-terminated. The root itself has none.
+__noinline int add_walk(struct scratch *s, u32 type)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	u64 root = (u64)BPF_CORE_READ(task, fs, root.dentry);
@@ -63,10 +63,8 @@ __noinline int add_path(struct scratch *s, u32 type, u64 mnt, u64 dentry)
 	u32 flags = SECTION_CUT, len;
 	u8 *to = room(s);
 
-	if (!s || !to || !dentry)
+	if (!s || !to || !s->dentry)
 		return 0;
-	s->dentry = dentry;
-	s->mnt = mnt;
 	s->path_len = 0;
 	for (int i = 0; i < COMPONENTS; i++) {
 		u32 end;
@@ -85,6 +83,13 @@ __noinline int add_path(struct scratch *s, u32 type, u64 mnt, u64 dentry)
 	if (len <= PATH_BYTES)
 		section_end(s, type, len, flags);
 	return 0;
+}
+
+static __always_inline void add_path(struct scratch *s, u32 type, u64 mnt, u64 dentry)
+{
+	s->dentry = dentry;
+	s->mnt = mnt;
+	add_walk(s, type);
 }
 
 static __always_inline void add_file(struct scratch *s, u32 type, struct file *file)
@@ -120,6 +125,8 @@ __noinline int add_argument_path(struct scratch *s, u32 type, u64 addr, s32 dir)
 	int first = add_text(s, type, addr);
 	struct file *file;
 
+	if (!s)
+		return 0;
 	if (first == '/')
 		return 0;
 	if (dir == AT_FDCWD) {

@@ -73,6 +73,10 @@ static __noinline int exec_ended(struct thread *t, struct task_struct *task, s32
 {
 	u32 nr = BPF_CORE_READ(bprm, fdpath) ? call_execveat : call_execve;
 
+	if (t->exec_call)
+		nr = t->exec_call;
+	t->exec_call = 0;
+
 	append_edge(t, nr);
 	if (t->n == t->sent + 1)
 		t->tid = old_tid;
@@ -200,6 +204,7 @@ int BPF_PROG(process_exit, struct task_struct *unused)
 	if (t) {
 		call_unended(t, task);
 		flush(t, task, true);
+		drop_truth(t);
 		exit_event(t, task);
 	}
 	forget_thread(task);

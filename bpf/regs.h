@@ -74,6 +74,24 @@ static __always_inline u64 argument(const struct pt_regs *regs, u8 i)
 	return 0;
 }
 
+// compat_argument is argument of a call of the 32-bit table.
+static __always_inline u32 compat_argument(const struct pt_regs *regs, u8 i)
+{
+#if defined(__TARGET_ARCH_x86)
+	switch (i) {
+	case 1: return regs->bx;
+	case 2: return regs->cx;
+	case 3: return regs->dx;
+	case 4: return regs->si;
+	case 5: return regs->di;
+	case 6: return regs->bp;
+	}
+	return 0;
+#else
+	return argument(regs, i);
+#endif
+}
+
 #define STACK_BYTES 16384 // of the kernel's stack, without KASAN
 
 // user_regs are the registers with which a task came into the kernel last. They

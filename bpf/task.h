@@ -130,8 +130,9 @@ static __always_inline bool names_container(const char *name)
 }
 
 // keep_place notes the names above a container's cgroup, once.
-static __noinline int keep_place(u64 id, struct cgroup *cgroup)
+__noinline int keep_place(u64 id, u64 addr)
 {
+	struct cgroup *cgroup = (struct cgroup *)addr;
 	struct place *p;
 	u32 off = 0;
 
@@ -155,14 +156,14 @@ static __noinline int keep_place(u64 id, struct cgroup *cgroup)
 
 // meet notes a container by its cgroup. Its name stays in `containers` until
 // user space has read it, however short the container's life.
-static __noinline u64 meet(struct cgroup *cgroup, struct container *c)
+static __always_inline u64 meet(struct cgroup *cgroup, struct container *c)
 {
 	u64 id = BPF_CORE_READ(cgroup, kn, id);
 
 	if (bpf_map_lookup_elem(&containers, &id) ||
 	    (selective && bpf_map_lookup_elem(&deselected, &id)))
 		return id;
-	keep_place(id, cgroup); // first: whoever finds the container finds its place
+	keep_place(id, (u64)cgroup); // first: whoever finds the container finds its place
 	c->first = bpf_ktime_get_boot_ns();
 	bpf_map_update_elem(&containers, &id, c, BPF_NOEXIST);
 	stir();
@@ -170,9 +171,11 @@ static __noinline u64 meet(struct cgroup *cgroup, struct container *c)
 }
 
 // classify finds out whose a cgroup is: the innermost ancestor's that is named
-// like a container's, 0 for nobody's.
-static __noinline u64 classify(struct cgroup *cgroup)
+// like a container's, 0 for nobody's. (It and keep_place take addresses and are
+// global so that the verifier looks at them once, not at each place of use.)
+__noinline u64 classify(u64 addr)
 {
+	struct cgroup *cgroup = (struct cgroup *)addr;
 	struct container c = {};
 
 	for (int i = 0; i < ANCESTORS; i++) {
@@ -189,14 +192,15 @@ static __noinline u64 classify(struct cgroup *cgroup)
 }
 
 // verdict is what classify says of a cgroup, remembered.
-static __noinline u64 verdict(struct cgroup *cgroup)
+static __noinline u64 verdict(u64 addr)
 {
+	struct cgroup *cgroup = (struct cgroup *)addr;
 	u64 id = BPF_CORE_READ(cgroup, kn, id), *known, container;
 
 	known = bpf_map_lookup_elem(&verdicts, &id);
 	if (known)
 		return *known;
-	container = classify(cgroup);
+	container = classify(addr);
 	bpf_map_update_elem(&verdicts, &id, &container, 0);
 	return container;
 }
@@ -206,9 +210,9 @@ static __noinline u64 verdict(struct cgroup *cgroup)
 // alone, and left the task in its own service's cgroup of the default hierarchy.
 static __noinline u64 container_of_task(struct task_struct *task)
 {
-	u64 container = cgroup_v1 ? verdict(pids_cgroup(task)) : 0;
+	u64 container = cgroup_v1 ? verdict((u64)BPF_CORE_READ(task, cgroups, subsys[pids_cgrp_id], cgroup)) : 0;
 
-	return container ?: verdict(task->cgroups->dfl_cgrp);
+	return container ?: verdict((u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
 }
 
 static int flush(struct thread *t, struct task_struct *task, bool owner);

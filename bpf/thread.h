@@ -11,6 +11,9 @@
 #include "budget.h"
 #include "regs.h"
 
+#define SLOT_BUSY 1
+#define SOCKADDR_MAX 112 // sun_path and all
+
 // A thread itself appends to its calls; the lock is taken by whoever sends them,
 // and nobody waits for it.
 struct thread {
@@ -31,13 +34,16 @@ struct thread {
 	u32 tid;       // at calls[sent]: an exec can give a thread another
 	u32 host;      // is and was no container's: the slot may be taken away
 	char comm[16]; // at calls[sent]
+	u32 truth;     // which of `truths` the call it is in has, from 1; 0: none
+	u16 exec_call; // the call that is running a program, 0: not known
+	u16 address_len;
+	u8 address[SOCKADDR_MAX]; // of the socket call it is in, as the kernel has it
 	u16 calls[CHUNK_MAX];
 };
 
-#define SLOT_BUSY 1
 #define SLOTS 16384
 #define SLOTS_SHIFT 18 // 32 less the bits of SLOTS
-volatile const u32 slots_mask = SLOTS - 1; // fewer, for tests
+volatile const bool no_slots; // for tests
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -59,8 +65,10 @@ struct {
 // lets a pointer become a number in 32 bits only.)
 static __always_inline struct thread *slot_at(u64 regs)
 {
-	u32 slot = ((u32)regs >> 14) * 0x9e3779b1u >> SLOTS_SHIFT & slots_mask;
+	u32 slot = ((u32)regs >> 14) * 0x9e3779b1u >> SLOTS_SHIFT;
 
+	if (no_slots)
+		return NULL;
 	return bpf_map_lookup_elem(&slots, &slot);
 }
 
@@ -83,10 +91,8 @@ static __always_inline struct thread *new_thread(struct task_struct *task, bool 
 	u64 regs = (u64)user_regs(task), owner;
 	struct thread *t = slot_at(regs);
 
-	if (!t)
-		return NULL;
-	owner = t->regs;
-	if (owner != SLOT_BUSY && (!owner || owner == regs || (t->host && !host)) &&
+	owner = t ? t->regs : SLOT_BUSY;
+	if (t && owner != SLOT_BUSY && (!owner || owner == regs || (t->host && !host)) &&
 	    __sync_val_compare_and_swap(&t->regs, owner, SLOT_BUSY) == owner) {
 		if (owner && t->n > t->sent)
 			count_lost(t->cgroup, CLASS_SEQUENCES, true);
@@ -101,6 +107,9 @@ static __always_inline struct thread *new_thread(struct task_struct *task, bool 
 		t->leaf = 0;
 		t->pids = 0;
 		t->host = host;
+		t->truth = 0;
+		t->exec_call = 0;
+		t->address_len = 0;
 		__sync_lock_test_and_set(&t->regs, regs);
 		return t;
 	}

@@ -111,14 +111,14 @@ func missing(files []trace.File) Missing {
 // unlike refuses a file that stands in two of the traces: it would count twice.
 func (r *Recording) unlike() error {
 	type name struct {
-		rel  string
-		meta trace.Meta
-		rows int64
+		rel, host, boot, source string
+		from, to, rows          int64
 	}
 	seen := map[name]string{}
 	for i := range r.Files {
 		f := &r.Files[i]
-		n := name{f.Rel, f.Meta, f.Rows}
+		m := &f.Meta
+		n := name{f.Rel, m.Host, m.BootID, m.Source, m.FromNS, m.ToNS, f.Rows}
 		if other, ok := seen[n]; ok {
 			return fmt.Errorf("%s: holds the same rows as %s, which is given too", f.Path, other)
 		}

@@ -23,6 +23,14 @@ func runChild(what string) int {
 	switch verb {
 	case "kinds":
 		err = childKinds(arg)
+	case "calls":
+		err = childCalls()
+	case "swap":
+		err = childSwap(arg)
+	case "uring":
+		err = childURing(arg)
+	case "compat":
+		err = childCompat(arg)
 	case "storm":
 		childStorm(arg)
 	case "bench":

@@ -24,7 +24,10 @@ const (
 	sectionUnixLocal = 11
 	sectionUnixPeer  = 12
 	sectionExe       = 13
-	sections         = 14
+	sectionFile2     = 14
+	sectionName      = 15
+	sectionAddress   = 16
+	sections         = 17
 
 	flagCut      = 1
 	flagDetached = 2

@@ -56,9 +56,17 @@ func (c *converter) event(raw *rawEvent, e *trace.Event) {
 	if raw.Call != 0xffff {
 		e.Ret = c.numbers.of(result(raw.Ret))
 	}
+	e.Via = vias[raw.Via]
 	c.arguments(raw, e, from)
+	c.claim(raw, e)
 	c.remember(raw, e)
 }
+
+// vias names each way that a call comes: enum via of bpf/mayfly.h.
+var vias = [256]string{bpf.ViaCompat: trace.ViaCompat, bpf.ViaIOUring: trace.ViaIOUring}
+
+// callName is the name of an event's call, "" where it is none.
+func callName(raw *rawEvent) string { return bpf.CallName(raw.Call, raw.Via == bpf.ViaCompat) }
 
 // result is what the caller of a call sees: a call that was interrupted says so
 // here in the kernel's own numbers (ERESTARTSYS and its sisters).
@@ -81,7 +89,7 @@ func (c *converter) arguments(raw *rawEvent, e *trace.Event, from *container) {
 	case bpf.Open:
 		e.Path = c.filePath(raw)
 		e.Flags, e.Mode = c.numbers.of(int64(int32(raw.Flags))), c.numbers.of(int64(raw.Mode&0o7777))
-		if bpf.CallName(raw.Call) == "creat" {
+		if callName(raw) == "creat" {
 			*e.Flags = unix.O_CREAT | unix.O_WRONLY | unix.O_TRUNC
 		}
 	case bpf.Unlink, bpf.Umount, bpf.MemfdCreate, bpf.ModuleLoad:
@@ -117,29 +125,50 @@ func (c *converter) filePath(raw *rawEvent) string {
 	return c.texts.given(s[sectionPath], s[sectionBase])
 }
 
+// filePath2 is filePath of the second path.
+func (c *converter) filePath2(raw *rawEvent) string {
+	s := &raw.sections
+	if s[sectionFile2].bytes != nil {
+		return c.texts.walked(s[sectionFile2])
+	}
+	return c.texts.given(s[sectionPath2], s[sectionBase2])
+}
+
 func (c *converter) twoPaths(raw *rawEvent, e *trace.Event) {
 	s := &raw.sections
-	e.Path2 = c.texts.given(s[sectionPath2], s[sectionBase2])
-	switch bpf.CallName(raw.Call) {
-	case "symlink", "symlinkat": // the text is relative to where the link stands
-		e.Path = c.texts.of(s[sectionPath].bytes)
+	e.Path2 = c.filePath2(raw)
+	target := s[sectionName].bytes
+	switch callName(raw) {
+	case "symlink", "symlinkat":
+		if target == nil {
+			target = s[sectionPath].bytes
+		}
+	}
+	if target == nil {
+		e.Path = c.filePath(raw)
+	} else { // the text is relative to where the link stands
+		e.Path = c.texts.of(target)
 		if e.Path != "" && e.Path[0] != '/' && e.Path2 != "" {
 			e.Path = path.Join(path.Dir(e.Path2), e.Path)
 		}
-	default:
-		e.Path = c.texts.given(s[sectionPath], s[sectionBase])
 	}
 	e.Flags = c.numbers.of(int64(raw.Flags))
 }
 
 func (c *converter) mount(raw *rawEvent, e *trace.Event) {
 	s := &raw.sections
-	text := s[sectionPath].bytes
-	e.Path = c.texts.of(text) // "proc", "tmpfs", a device: only of a bind is it a path
-	if raw.Flags&(unix.MS_BIND|unix.MS_MOVE) != 0 || bpf.CallName(raw.Call) == "move_mount" {
-		e.Path = c.texts.given(s[sectionPath], s[sectionBase])
+	source := s[sectionPath]
+	if s[sectionName].bytes != nil {
+		source = s[sectionName]
 	}
-	e.Path2 = c.texts.given(s[sectionPath2], s[sectionBase2])
+	e.Path = c.texts.of(source.bytes) // "proc", "tmpfs", a device: only of a bind is it a path
+	if raw.Flags&(unix.MS_BIND|unix.MS_MOVE) != 0 {
+		e.Path = c.texts.given(source, s[sectionBase])
+	}
+	if callName(raw) == "move_mount" {
+		e.Path = c.filePath(raw)
+	}
+	e.Path2 = c.filePath2(raw)
 	e.Addr = c.texts.of(s[sectionFstype].bytes)
 	e.Flags = c.numbers.of(int64(raw.Flags))
 }
@@ -202,9 +231,13 @@ func (c *converter) socket(raw *rawEvent, e *trace.Event) {
 			}
 		}
 	}
-	passed := s[sectionSockaddr].bytes
+	passed := s[sectionAddress].bytes // the kernel's copy
+	if passed == nil {
+		passed = s[sectionSockaddr].bytes
+	}
 	failed := raw.Ret < 0 && raw.Ret != -int64(unix.EINPROGRESS)
-	if len(passed) < 2 || !failed && (names.peerPort != 0 || e.Addr != "" && names.family == unix.AF_UNIX) {
+	wanted := kind == bpf.Connect || kind == bpf.Bind && (failed || raw.Via == bpf.ViaIOUring)
+	if !wanted || len(passed) < 2 || !failed && (names.peerPort != 0 || e.Addr != "" && names.family == unix.AF_UNIX) {
 		return
 	}
 	addr, port := c.sockaddr(passed, e)

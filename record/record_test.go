@@ -16,8 +16,10 @@ import (
 
 // TestKinds has a program in a container of its own make each kind of call, and
 // wants each event with its arguments.
-func TestKinds(t *testing.T) {
-	rec := startRecording(t, nil)
+func TestKinds(t *testing.T) { checkKinds(t, nil) }
+
+func checkKinds(t *testing.T, change func(*Options)) {
+	rec := startRecording(t, change)
 	id, cgroup := fakeContainer(t)
 	dir := t.TempDir()
 	if out, err := inCgroup(t, cgroup, "kinds:"+dir).Output(); err != nil {

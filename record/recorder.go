@@ -135,7 +135,7 @@ func (r *recorder) close() {
 
 func (r *recorder) meta() trace.Meta {
 	return trace.Meta{Host: r.opts.Host, Arch: runtime.GOARCH, Kernel: kernelRelease(), BootID: bootID(),
-		Recorder: r.opts.Recorder, ClockOffsetNS: r.clock.offset, Source: "mayfly record"}
+		Recorder: r.opts.Recorder, ClockOffsetNS: r.clock.offset, Source: "mayfly record", Blind: r.probes.Blind()}
 }
 
 func (r *recorder) run(ctx context.Context) (Summary, error) {

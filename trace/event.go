@@ -60,6 +60,12 @@ const (
 	OriginMemfd   = "memfd"   // the file has no name: memfd_create and the like
 )
 
+// Ways that a call came by, other than as an ordinary one.
+const (
+	ViaCompat  = "compat"   // through the 32-bit table
+	ViaIOUring = "io_uring" // as an operation of io_uring
+)
+
 // Event is one row of the events table: one thing that the kernel saw.
 //
 // A string that is empty, and a pointer that is nil, is null on disk: not known
@@ -99,6 +105,9 @@ type Event struct {
 
 	CPU *int64 `parquet:"cpu,optional,dict"` // where the record was made
 	Seq *int64 `parquet:"seq,optional"`      // its number among the container's records of its class (see Loss) on that CPU; a gap is a loss
+
+	Via     string `parquet:"via,optional,dict"`     // ViaCompat, ViaIOUring; null: an ordinary call
+	Claimed string `parquet:"claimed,optional,dict"` // path or address that the caller's memory said, where the kernel used another
 }
 
 // Sequence is one row of the sequences table: a run of system calls that one

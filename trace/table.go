@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 )
@@ -49,11 +50,12 @@ type Meta struct {
 	Arch          string // as GOARCH names it: what the numbers of sequences mean
 	Kernel        string // release of the kernel
 	BootID        string
-	Recorder      string // name and version of the program that wrote the file
-	ClockOffsetNS int64  // wall clock minus time since boot
-	Source        string // "mayfly record", or the foreign format the rows were made from
-	FromNS, ToNS  int64  // the file's rows lie in [FromNS, ToNS]; both 0 when it has none
-	Final         bool   // the last file before the recorder stopped in good order
+	Recorder      string   // name and version of the program that wrote the file
+	ClockOffsetNS int64    // wall clock minus time since boot
+	Source        string   // "mayfly record", or the foreign format the rows were made from
+	FromNS, ToNS  int64    // the file's rows lie in [FromNS, ToNS]; both 0 when it has none
+	Blind         []string // what the recorder could not see because its kernel lacks a hook: clauses, none with a line break
+	Final         bool     // the last file before the recorder stopped in good order
 }
 
 // The keys of Meta in a Parquet file's metadata.
@@ -70,11 +72,12 @@ const (
 	keyFrom        = "mayfly.from_ns"
 	keyTo          = "mayfly.to_ns"
 	keyFinal       = "mayfly.final"
+	keyBlind       = "mayfly.blind" // a line each; missing where there is none
 )
 
 // pairs returns m as metadata of a file of the table, in a fixed order.
 func (m Meta) pairs(t Table) [][2]string {
-	return [][2]string{
+	pairs := [][2]string{
 		{keySchema, strconv.Itoa(SchemaVersion)},
 		{keyTable, string(t)},
 		{keyHost, validText(m.Host)},
@@ -88,6 +91,10 @@ func (m Meta) pairs(t Table) [][2]string {
 		{keyTo, strconv.FormatInt(m.ToNS, 10)},
 		{keyFinal, strconv.FormatBool(m.Final)},
 	}
+	if len(m.Blind) > 0 {
+		pairs = append(pairs, [2]string{keyBlind, validText(strings.Join(m.Blind, "\n"))})
+	}
+	return pairs
 }
 
 // parseMeta reads what pairs wrote. Keys that are missing leave the zero value,
@@ -108,6 +115,9 @@ func parseMeta(pairs map[string]string) (Table, Meta, error) {
 		Host: pairs[keyHost], Arch: pairs[keyArch], Kernel: pairs[keyKernel],
 		BootID: pairs[keyBootID], Recorder: pairs[keyRecorder], Source: pairs[keySource],
 		Final: pairs[keyFinal] == "true",
+	}
+	if blind := pairs[keyBlind]; blind != "" {
+		m.Blind = strings.Split(blind, "\n")
 	}
 	for key, value := range map[string]*int64{
 		keyClockOffset: &m.ClockOffsetNS, keyFrom: &m.FromNS, keyTo: &m.ToNS,

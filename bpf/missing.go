@@ -1,0 +1,106 @@
+package bpf
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// Missing says what to do without although the kernel has it, so that each
+// fallback can be tested on a kernel that lacks nothing.
+type Missing struct {
+	Hooks bool // security hooks: arguments as the kernel uses them, and io_uring
+	Slots bool // the array of threads: each in its task's storage
+}
+
+// hooks lists the programs at security hooks, and what cannot be seen without.
+var hooks = map[string]string{
+	MayflyProgHookUnlink:    "unlink: path as the caller's memory says at the end of the call; none of io_uring's",
+	MayflyProgHookRmdir:     "rmdir: path as the caller's memory says at the end of the call",
+	MayflyProgHookRename:    "rename: paths as the caller's memory says at the end of the call; none of io_uring's",
+	MayflyProgHookLink:      "link: paths as the caller's memory says at the end of the call; none of io_uring's",
+	MayflyProgHookSymlink:   "symlink: paths as the caller's memory says at the end of the call; none of io_uring's",
+	MayflyProgHookChmod:     "chmod: path as the caller's memory says at the end of the call",
+	MayflyProgHookChown:     "chown: path as the caller's memory says at the end of the call",
+	MayflyProgHookMount:     "mount: source, target and type as the caller's memory says at the end of the call",
+	MayflyProgHookMoveMount: "move_mount: paths as the caller's memory says at the end of the call",
+	MayflyProgHookUmount:    "umount: path as the caller's memory says at the end of the call",
+	MayflyProgHookModule:    "module_load: file by its descriptor at the end of the call",
+	MayflyProgHookOpen:      "open: none of io_uring's",
+	MayflyProgHookConnect:   "connect: address of one that failed as the caller's memory says at the end of the call; none of io_uring's",
+	MayflyProgHookBind:      "bind: address of one that failed as the caller's memory says at the end of the call; none of io_uring's",
+	MayflyProgHookListen:    "listen: none of io_uring's",
+	MayflyProgHookAccept:    "accept: none of io_uring's",
+	MayflyProgHookExec:      "exec: whether the caller's path was changed under the kernel's hands",
+}
+
+// hookName is the kernel's function that a program at a security hook stands for.
+func hookName(spec *ebpf.ProgramSpec) string { return "bpf_lsm_" + spec.AttachTo }
+
+// drop takes out of spec what the kernel lacks, or is to be done without, and
+// returns what cannot be seen therefore.
+func (m Missing) drop(spec *ebpf.CollectionSpec) (blind []string) {
+	lacks := func(*ebpf.ProgramSpec) bool { return true }
+	if !m.Hooks {
+		if _, err := hooksCalled(); err == nil {
+			lacks = func(p *ebpf.ProgramSpec) bool {
+				_, err := inKernel(hookName(p))()
+				return err != nil
+			}
+		}
+	}
+	for name, what := range hooks {
+		if lacks(spec.Programs[name]) {
+			delete(spec.Programs, name)
+			blind = append(blind, what)
+		}
+	}
+	if m.Slots {
+		_ = spec.Variables[MayflyVarNoSlots].Set(true)
+	}
+	return blind
+}
+
+// hooksCalled says whether the kernel runs programs at security hooks: it may let
+// them be attached and never call them, where "bpf" is not among its security
+// modules. It attaches an empty one, opens a file and looks whether that ran.
+func hooksCalled() (detail string, err error) {
+	if _, err := inKernel("bpf_lsm_file_open")(); err != nil {
+		return "", err
+	}
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "file_open",
+		License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+	if err != nil {
+		return "", fmt.Errorf("security hook: %w", err)
+	}
+	defer program.Close()
+	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	if err != nil {
+		return "", fmt.Errorf("statistics of programs: %w", err)
+	}
+	defer stats.Close()
+	l, err := link.AttachLSM(link.LSMOptions{Program: program})
+	if err != nil {
+		return "", fmt.Errorf("security hook: %w", err)
+	}
+	defer l.Close()
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		return "", err
+	}
+	if err := f.Close(); err != nil {
+		return "", err
+	}
+	ran, err := program.Stats()
+	if err != nil {
+		return "", fmt.Errorf("statistics of a program: %w", err)
+	}
+	if ran.RunCount == 0 {
+		return "", fmt.Errorf("security hooks are never called: add bpf to the kernel's lsm= parameter")
+	}
+	return "", nil
+}

@@ -1,0 +1,118 @@
+package record
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mayfly/bpf"
+	"mayfly/trace"
+)
+
+// needHooks skips a test on a kernel that runs no programs at security hooks. CI's
+// may be one, so it does not fail there: .ci/vm runs these on another.
+func needHooks(t *testing.T) {
+	t.Helper()
+	mustRecord(t)
+	list, err := bpf.Features()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		if f.Name == "security hooks" && !f.OK {
+			t.Skip("security hooks: " + f.Detail)
+		}
+	}
+}
+
+// swapped runs childSwap and counts the removals whose event names another file
+// than the one that went, and the events that say what was claimed.
+func swapped(t *testing.T, without bpf.Missing) (wrong, claimed, all int, blind []string) {
+	rec := startRecording(t, func(o *Options) { o.BPF.Without = without })
+	id, cgroup := fakeContainer(t)
+	out, err := inCgroup(t, cgroup, "swap:"+t.TempDir()).Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	gone := strings.Fields(string(out))
+	tr := rec.end()
+	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
+		if e.ContainerID != id || e.Kind != string(trace.Unlink) || *e.Ret != 0 {
+			continue
+		}
+		if all < len(gone) && filepath.Base(e.Path) != gone[all] {
+			wrong++
+		}
+		if e.Claimed != "" {
+			claimed++
+			if filepath.Base(e.Claimed) == filepath.Base(e.Path) {
+				t.Errorf("claimed %s of path %s", e.Claimed, e.Path)
+			}
+		}
+		all++
+	}
+	if all != len(gone) {
+		t.Errorf("%d unlinks recorded, %d made", all, len(gone))
+	}
+	return wrong, claimed, all, tr.Files(trace.Events)[0].Meta.Blind
+}
+
+// TestSwapped has a thread change a path while another one's unlink reads it, and
+// wants each event to name the file that went.
+func TestSwapped(t *testing.T) {
+	needHooks(t)
+	wrong, claimed, all, blind := swapped(t, bpf.Missing{})
+	t.Logf("with hooks: %d of %d wrong, %d claimed another", wrong, all, claimed)
+	if wrong != 0 || claimed == 0 || len(blind) != 0 {
+		t.Errorf("got %d events with the wrong file, %d with a claim, blind %q; want 0, some, none", wrong, claimed, blind)
+	}
+}
+
+// TestSwappedBlind is the same without hooks: the trace must say what it cannot
+// see, and claim nothing.
+func TestSwappedBlind(t *testing.T) {
+	wrong, claimed, all, blind := swapped(t, bpf.Missing{Hooks: true})
+	t.Logf("without hooks: %d of %d wrong", wrong, all)
+	if claimed != 0 || !strings.Contains(strings.Join(blind, "\n"), "unlink: path as the caller's memory says") {
+		t.Errorf("got %d claims, blind %q; want none, and unlink among it", claimed, blind)
+	}
+}
+
+// TestURing wants what a program does through io_uring, by itself and by a worker.
+func TestURing(t *testing.T) {
+	needHooks(t)
+	rec := startRecording(t, nil)
+	id, cgroup := fakeContainer(t)
+	dir := t.TempDir()
+	out, err := inCgroup(t, cgroup, "uring:"+dir).Output()
+	if err != nil {
+		if strings.Contains(string(out)+err.Error(), "io_uring_setup") {
+			t.Skip(err)
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+	tr := rec.end()
+	var got strings.Builder
+	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
+		if e.ContainerID == id && e.Via == trace.ViaIOUring {
+			got.WriteString(strings.ReplaceAll(describe(&e), dir, "DIR") + "\n")
+		}
+	}
+	for _, want := range []string{
+		`open path=DIR/old0 flags=\d+ mode=0`, `open path=DIR/old1 flags=\d+ mode=0`,
+		`rename path=DIR/old0 path2=DIR/moved0 flags=0`, `rename path=DIR/old1 path2=DIR/moved1 flags=0`,
+		`unlink path=DIR/moved0 flags=0`, `unlink path=DIR/moved1 flags=0`,
+		`connect family=inet addr=127\.0\.0\.1 port=9 local=0\.0\.0\.0 localport=0`,
+	} {
+		wantLine(t, got.String(), want)
+	}
+	if t.Failed() {
+		t.Logf("%s\nchild: %s", got.String(), out)
+	}
+	checkBalance(t, tr, id)
+}
+
+// TestHooksOff wants each kind of event without hooks as well.
+func TestHooksOff(t *testing.T) {
+	checkKinds(t, func(o *Options) { o.BPF.Without.Hooks = true })
+}
