@@ -34,10 +34,18 @@ figure, and counted.
               it has never seen. Beside both, methods of the literature
               (--baselines), several --seeds, and what attacks within the learning
               time cost (--poison 0.05)
+  holdout     FEATURES and --labels of your own: a share of the containers is
+              measured on (--holdout), the rest is learned from
+  leave-one-attack-out
+              the same for each attack in turn: all containers that it touched, and
+              a share of those that none did, are measured on
+A container stands on one side of a split. Containers that do the very same on both
+sides are refused unless --allow-leakage.
 
   mayfly evaluate web.mayfly features.parquet --labels labels.csv -o report/
   mayfly evaluate --protocol docker-cve --data docker-cve/ --fpr 0.01
   mayfly evaluate --protocol adfa-ld --data adfa-ld/ --baselines
+  mayfly evaluate --protocol leave-one-attack-out features.parquet --labels labels.csv --fpr 0.01
 
 ` + exitStatuses
 
@@ -56,17 +64,23 @@ type evaluateOptions struct {
 	seeds          int
 	baselines      bool
 	poison         float64
+	holdout        float64
+	leakage        bool
 }
 
 func newEvaluateCommand() *cobra.Command {
 	defaults := evaluate.DefaultMeasureOptions()
 	var o evaluateOptions
 	cmd := &cobra.Command{
-		Use:   "evaluate DETECTOR FEATURES... [--labels FILE] | evaluate --protocol docker-cve --data DIR",
+		Use:   "evaluate DETECTOR FEATURES... [--labels FILE] | evaluate --protocol NAME …",
 		Short: "Measure a detector against labels",
 		Long:  evaluateLong,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
+			case o.protocol == "holdout" || o.protocol == "leave-one-attack-out":
+				if len(args) == 0 {
+					return fmt.Errorf("--protocol %s: want FEATURES files", o.protocol)
+				}
 			case o.protocol != "" && len(args) > 0:
 				return fmt.Errorf("--protocol trains its own detectors: want no arguments, got %d", len(args))
 			case o.protocol == "" && len(args) < 2:
@@ -96,12 +110,14 @@ func newEvaluateCommand() *cobra.Command {
 	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads; the result is the same at any number")
 	f.StringVar(&o.protocol, "protocol", "", "measure by a protocol: "+protocolNames())
 	f.StringVar(&o.data, "data", "", "folder of the dataset")
-	f.StringVar(&o.engine, "engine", "isolation", "with --protocol: `name` of the engine, isolation or golearn")
+	f.StringVar(&o.engine, "engine", "isolation", "with --protocol: `name` of the engine, isolation or golearn, or with labels random")
 	f.Float64Var(&o.fpr, "fpr", 0, "with --protocol: false-positive rate to spend, fixed on training windows (default 0.01)")
 	f.Float64Var(&o.alarms, "alarms-per-container-day", 0, "with --protocol: the same, as alarms per container and day")
 	f.IntVar(&o.seeds, "seeds", 1, "with --protocol: seeds to go through, for a mean and a standard deviation")
 	f.BoolVar(&o.baselines, "baselines", false, "with --protocol: measure methods of the literature beside mayfly")
 	f.Float64Var(&o.poison, "poison", 0, "with --protocol: share of attacks to put into the learning time as normal, and what that costs")
+	f.Float64Var(&o.holdout, "holdout", 0.3, "with --protocol holdout, leave-one-attack-out: share of the containers to measure on")
+	f.BoolVar(&o.leakage, "allow-leakage", false, "measure although a container stands on both sides of a split")
 	return cmd
 }
 

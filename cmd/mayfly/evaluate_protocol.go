@@ -34,6 +34,8 @@ func protocols() []protocol {
 	return []protocol{
 		{"docker-cve", []string{"data", "engine", "fpr", "alarms-per-container-day"}, (*evaluateOptions).runDockerCVE},
 		{"adfa-ld", []string{"data", "seeds", "baselines", "poison"}, (*evaluateOptions).runADFALD},
+		{"holdout", ofSplits, (*evaluateOptions).runSplit},
+		{"leave-one-attack-out", ofSplits, (*evaluateOptions).runSplit},
 	}
 }
 
@@ -45,8 +47,11 @@ func protocolNames() string {
 	return strings.Join(names, ", ")
 }
 
+// ofSplits are the flags of the protocols over FEATURES and labels of one's own.
+var ofSplits = []string{"labels", "aftermath", "engine", "fpr", "alarms-per-container-day", "holdout", "seeds", "baselines", "poison", "allow-leakage"}
+
 // ofProtocols are the flags that some protocol takes and a plain evaluation does not.
-var ofProtocols = []string{"data", "engine", "fpr", "alarms-per-container-day", "seeds", "baselines", "poison"}
+var ofProtocols = []string{"data", "engine", "fpr", "alarms-per-container-day", "seeds", "baselines", "poison", "holdout", "allow-leakage"}
 
 // checkProtocol says what is wrong with flags that belong to a protocol, or to
 // none.
@@ -69,8 +74,12 @@ func (o *evaluateOptions) checkProtocol(cmd *cobra.Command) error {
 	switch {
 	case takes("data") && o.data == "":
 		return usageErrorf("--protocol %s: want --data, the folder of the dataset", p.name)
-	case o.engine != detector.Isolation && o.engine != detector.Golearn:
-		return usageErrorf("--engine: want isolation or golearn, got %q", o.engine)
+	case takes("labels") && o.labels == "":
+		return usageErrorf("--protocol %s: want --labels, the file of labelled attacks", p.name)
+	case o.engine != detector.Isolation && o.engine != detector.Golearn && (o.engine != detector.Random || !takes("labels")):
+		return usageErrorf("--engine: want isolation or golearn (random with labels), got %q", o.engine)
+	case !(o.holdout > 0 && o.holdout < 1):
+		return usageErrorf("--holdout: want more than 0 and less than 1, got %g", o.holdout)
 	case changed("fpr") && changed("alarms-per-container-day"):
 		return usageErrorf("want either --fpr or --alarms-per-container-day")
 	case changed("fpr") && !(o.fpr > 0 && o.fpr < 1):
@@ -157,6 +166,17 @@ func (o *evaluateOptions) runADFALD(ctx context.Context, _ []string, stdout, std
 	opts.Detector, opts.Bootstrap, opts.Progress = o.detectorOptions(), o.bootstrap(), progressOf(stderr, "models")
 	opts.Detector.Threads, opts.Seeds, opts.Baselines, opts.Poison = o.threads, o.seeds, o.baselines, o.poison
 	r, err := evaluate.ADFALD(ctx, set, opts)
+	if err != nil {
+		return err
+	}
+	return o.write(r, stdout)
+}
+
+func (o *evaluateOptions) runSplit(ctx context.Context, features []string, stdout, _ io.Writer) error {
+	opts := evaluate.SplitOptions{Detector: o.detectorOptions(), Labels: o.labels, LeaveOut: o.protocol != "holdout", Holdout: o.holdout,
+		Seeds: o.seeds, Baselines: o.baselines, Poison: o.poison, AllowLeakage: o.leakage, Measure: evaluate.DefaultMeasureOptions()}
+	opts.Detector.Threads, opts.Measure.Aftermath, opts.Measure.Bootstrap = o.threads, o.aftermath, o.bootstrap()
+	r, err := evaluate.RunSplit(ctx, features, opts)
 	if err != nil {
 		return err
 	}
