@@ -4,8 +4,9 @@
 // What comes out is three ring buffers, of security events, of other events and of
 // system-call sequences, whose records have the layout of the Go types that
 // bpf2go wrote (MayflyEvent, MayflySequence); a map of what each container
-// produced and lost; one of what it lately sent; and a map of the containers
-// seen. Package record reads them.
+// produced and lost; one of what it lately sent; maps of the containers seen and of
+// the cgroups above them; and one that package record, which reads them all, fills
+// with the containers that it wants nothing more of.
 //
 //	probes, err := bpf.Load(bpf.DefaultOptions())
 //	defer probes.Close()
