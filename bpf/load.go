@@ -32,7 +32,7 @@ type Options struct {
 	EventBytes    int           // ring of events; a power of two and a multiple of the page size
 	SequenceBytes int           // ring of sequences; likewise
 	SecurityBytes int           // ring of security events; likewise
-	Budget        int           // bytes a second that one container may send into one ring; 0: no bound but its share
+	Budget        int64         // bytes a second that one container may send into one ring; 0: no bound but its share
 	Selective     bool          // containers may be put into Deselected
 	Epoch         time.Duration // how often the reader calls NextEpoch
 	Without       Missing       // do as if the kernel lacked something

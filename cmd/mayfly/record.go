@@ -98,6 +98,7 @@ func newRecordCommand() *cobra.Command {
 	f.BoolVar(&opts.NoRuntime, "no-runtime", false, "ask no container runtime")
 	f.Var((*byteSize)(&opts.RetainBytes), "retain", "delete the oldest complete files above this size, as 10GiB (0: keep all)")
 	f.DurationVar(&opts.RetainAge, "retain-age", 0, "delete complete files older than this (0: keep all)")
+	f.Var((*byteSize)(&opts.BPF.Budget), "container-budget", "bytes a second that one container may send of each class before its records are lost, and counted (0: only its share of the rings)")
 	f.StringVar(&opts.Host, "host", "", "name of this machine in the trace (default: its host name)")
 	f.StringArrayVar(&opts.patterns, "redact-pattern", nil, "also replace what this regular expression finds in command lines (may be repeated)")
 	f.BoolVar(&opts.noRedact, "no-redact", false, "leave secrets in command lines")
