@@ -195,3 +195,20 @@ func TestNeeded(t *testing.T) {
 		t.Errorf("of what needs none: got %v, %v", got, err)
 	}
 }
+
+// TestTryEndsItsThread wants no thread of a trial to be left when Try returns: a
+// thread without capabilities would be asked to give up some, and could not.
+func TestTryEndsItsThread(t *testing.T) {
+	for range 50 {
+		thread := 0
+		if err := Try(0, func() error { thread = unix.Gettid(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if thread == os.Getpid() {
+			t.Fatal("the trial ran on the process's first thread, which cannot end")
+		}
+		if _, err := os.Stat(fmt.Sprint("/proc/self/task/", thread)); err == nil {
+			t.Fatalf("thread %d is left", thread)
+		}
+	}
+}

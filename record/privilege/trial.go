@@ -1,15 +1,27 @@
 package privilege
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"runtime"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Try runs f on a thread that has no capability but those of keep, and ends the
-// thread. f must stay in its goroutine. The error is f's, or says that the
-// thread could not be made.
+// thread before it returns: what is asked of all threads afterwards must not meet
+// one that may not do it. f must stay in its goroutine. The error is f's, or says
+// that the thread could not be made.
 func Try(keep Set, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
+	type outcome struct {
+		thread int
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go offMain(func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		state, err := Current()
 		if err == nil {
@@ -19,9 +31,39 @@ func Try(keep Set, f func() error) error {
 		if err == nil {
 			err = f()
 		}
-		done <- err
+		done <- outcome{unix.Gettid(), err}
+	})
+	end := <-done
+	return errors.Join(end.err, gone(end.thread))
+}
+
+// offMain runs f on another thread than the process's first one, which would
+// outlive its goroutine.
+func offMain(f func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		f()
+		return // the lock ends the thread
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
 	}()
-	return <-done
+	<-done
+	runtime.UnlockOSThread()
+}
+
+// gone waits until a thread of this process has ended.
+func gone(thread int) error {
+	path := "/proc/self/task/" + strconv.Itoa(thread)
+	for wait := 50 * time.Microsecond; wait < 2*time.Second; wait *= 2 {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		time.Sleep(wait)
+	}
+	return fmt.Errorf("thread %d does not end", thread)
 }
 
 // Needed returns the capabilities that f needs: none where it works without any,
