@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,8 +29,8 @@ opened, renamed and removed, sockets, changes of identity, mounts, ptrace, kerne
 modules, namespaces) and every system call of every thread as sequences. Events
 that could not be kept are counted, by container, in the trace itself. Where a
 container runtime answers, its facts of each container are added: Docker, podman,
-containerd or a CRI runtime (Kubernetes), at their usual sockets or where --runtime
-says; nothing waits for them.
+containerd or a CRI runtime (Kubernetes), at their usual sockets and at DOCKER_HOST, or
+where --runtime says; nothing waits for them.
 
 --select narrows the recording to containers by name, image, label, pod, namespace,
 owner or runtime: --select 'image=docker.io/library/nginx*' --select 'label=app=web'
@@ -93,7 +94,7 @@ func newRecordCommand() *cobra.Command {
 	f.BoolVar(&opts.BPF.Setup, "runtime-setup", false, "record what a runtime does in a container before its program starts")
 	f.DurationVar(&opts.duration, "duration", 0, "stop after this long (0: until a signal)")
 	f.DurationVar(&opts.Rotate, "rotate", opts.Rotate, "complete files at multiples of this on the wall clock")
-	f.StringArrayVar(&opts.runtimes, "runtime", nil, "ask this container runtime, as docker=unix:///run/docker.sock (docker, podman, containerd or cri; repeatable; default: the usual sockets)")
+	f.StringArrayVar(&opts.runtimes, "runtime", nil, "ask this container runtime, as docker=unix:///run/docker.sock (docker, podman, containerd or cri; repeatable; default: the usual sockets, and DOCKER_HOST)")
 	f.StringArrayVar(&opts.selects, "select", nil, "record only containers that match [!]KEY=PATTERN, as image=docker.io/library/nginx* (repeatable)")
 	f.BoolVar(&opts.NoRuntime, "no-runtime", false, "ask no container runtime")
 	f.Var((*byteSize)(&opts.RetainBytes), "retain", "delete the oldest complete files above this size, as 10GiB (0: keep all)")
@@ -132,12 +133,12 @@ func (opts *recordOptions) check() (err error) {
 	if opts.NoRuntime && len(opts.selects) > 0 {
 		return usageErrorf("record: --select asks container runtimes; leave out --no-runtime")
 	}
-	for _, text := range opts.runtimes {
-		source, err := runtimes.ParseSource(text)
-		if err != nil {
-			return usageErrorf("record: --%v", err)
-		}
-		opts.Runtimes = append(opts.Runtimes, source)
+	dockerHost := os.Getenv("DOCKER_HOST")
+	if opts.NoRuntime {
+		dockerHost = ""
+	}
+	if opts.Runtimes, err = runtimeSources(opts.runtimes, dockerHost); err != nil {
+		return usageErrorf("record: %w", err)
 	}
 	if !opts.noRedact {
 		if opts.Redact, err = redact.New(redact.Options{Patterns: opts.patterns}); err != nil {
@@ -154,6 +155,28 @@ func (opts *recordOptions) check() (err error) {
 		return checkTextfile(opts.metricFile)
 	}
 	return nil
+}
+
+// runtimeSources are the runtimes that flags name or, where they name none, those
+// at the usual sockets and at dockerHost, which is where the docker command would
+// ask; "" is its default.
+func runtimeSources(flags []string, dockerHost string) ([]runtimes.Source, error) {
+	var sources []runtimes.Source
+	for _, text := range flags {
+		source, err := runtimes.ParseSource(text)
+		if err != nil {
+			return nil, fmt.Errorf("--%w", err)
+		}
+		sources = append(sources, source)
+	}
+	if len(flags) > 0 || dockerHost == "" {
+		return sources, nil
+	}
+	source, err := runtimes.ParseSource(runtimes.Docker + "=" + dockerHost)
+	if err != nil {
+		return nil, fmt.Errorf("DOCKER_HOST: %w; say what to ask with --runtime, or --no-runtime", err)
+	}
+	return append(runtimes.DefaultSources(), source), nil
 }
 
 func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error {
