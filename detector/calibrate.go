@@ -3,6 +3,7 @@ package detector
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -70,37 +71,19 @@ func pick[T any](column []T, keep []bool) []T {
 }
 
 // heldOutScores scores every normal row by a forest that grew without the row's
-// part, and returns the scores in an order that depends on parts and classes alone.
+// part, and returns the scores in the order of heldOutRows.
 func (r *rows) heldOutScores(opts Options) ([]float64, error) {
-	part := r.parts()
 	var scores []float64
-	keep := make([]bool, len(part))
-	for fold := range int32(calibrationFolds) {
-		classes := [2]int{} // rows of each class to grow from
-		held := 0
-		for i, p := range part {
-			keep[i] = p != fold
-			if keep[i] {
-				classes[r.class[i]]++
-			} else if r.class[i] == 0 {
-				held++
-			}
-		}
-		if held == 0 || classes[0] == 0 || opts.Engine == Random && classes[1] == 0 {
-			continue // nothing to score, or nothing to grow from
-		}
+	for keep, held := range r.folds(opts.Engine) {
 		m, err := r.fit(opts, keep)
 		if err != nil {
 			return nil, err
 		}
-		for i := range keep {
-			keep[i] = part[i] == fold && r.class[i] == 0
-		}
 		x := make([][]float32, len(r.columns))
 		for c, column := range r.columns {
-			x[c] = pick(column, keep)
+			x[c] = permuted(column, held)
 		}
-		out := make([]float32, held)
+		out := make([]float32, len(held))
 		if err := m.Score(x, out, opts.Threads); err != nil {
 			return nil, err
 		}
@@ -109,9 +92,45 @@ func (r *rows) heldOutScores(opts Options) ([]float64, error) {
 		}
 	}
 	if len(scores) == 0 {
-		return nil, fmt.Errorf("%d training windows are too few to hold any back", len(part))
+		return nil, fmt.Errorf("%d training windows are too few to hold any back", len(r.class))
 	}
 	return scores, nil
+}
+
+// heldOutRows are the rows that heldOutScores scores, in its order.
+func (r *rows) heldOutRows(engine string) (at []int32) {
+	for _, held := range r.folds(engine) {
+		at = append(at, held...)
+	}
+	return at
+}
+
+// folds yields for each part which rows to grow from, a slice that is used again,
+// and its normal rows in their order; parts with nothing to score or nothing to grow
+// from are left out.
+func (r *rows) folds(engine string) iter.Seq2[[]bool, []int32] {
+	return func(yield func([]bool, []int32) bool) {
+		part := r.parts()
+		keep := make([]bool, len(part))
+		for fold := range int32(calibrationFolds) {
+			classes := [2]int{} // rows of each class to grow from
+			var held []int32
+			for i, p := range part {
+				keep[i] = p != fold
+				if keep[i] {
+					classes[r.class[i]]++
+				} else if r.class[i] == 0 {
+					held = append(held, int32(i))
+				}
+			}
+			if len(held) == 0 || classes[0] == 0 || engine == Random && classes[1] == 0 {
+				continue
+			}
+			if !yield(keep, held) {
+				return
+			}
+		}
+	}
 }
 
 // parts deals the rows out to calibrationFolds parts, workload by workload: whole

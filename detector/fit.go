@@ -33,6 +33,9 @@ const (
 	Normal Class = iota
 	Attack
 	Neither
+
+	trimmed // among the oddest (Options.Trim)
+	capped  // of a container with more windows than Options.MaxContainerWindows
 )
 
 // Options say how a detector is made.
@@ -50,6 +53,18 @@ type Options struct {
 	// there are more, a uniform sample of them. What is normal (Space) is always
 	// learned from all.
 	MaxWindows int
+
+	// MaxContainerWindows is how many normal windows of one container anything is
+	// learned from, at least 0; 0, the default: all. Where there are more, whole
+	// stretches of its time that the seed chooses (see capContainers).
+	MaxContainerWindows int
+
+	// Trim is the share of normal windows that are set aside as the oddest before
+	// the detector is made, [0, 0.5]; default 0. Not for random forests. It keeps
+	// what an intruder did within the learning time from passing for normal, and
+	// costs false alarms: what resembles a window set aside will alarm beyond the
+	// budget.
+	Trim float64
 
 	// Families grows isolation forests over families of features instead of one
 	// over all, and lets the rarest score count (see ensemble); default on.
@@ -90,6 +105,14 @@ func (o Options) Check() error {
 	case o.MaxWindows < 1 || o.MaxWindows > 1<<30:
 		return fmt.Errorf("windows in memory: want 1 to %d, got %d", 1<<30, o.MaxWindows)
 	}
+	switch {
+	case !(o.Trim >= 0 && o.Trim <= 0.5):
+		return fmt.Errorf("trim: want a share from 0 to 0.5, got %g", o.Trim)
+	case o.Trim > 0 && o.Engine == Random:
+		return errors.New("trim: a random forest learns what is odd from labels: want engine isolation or golearn")
+	case o.MaxContainerWindows < 0:
+		return fmt.Errorf("windows of a container: want at least 1, or 0 for all, got %d", o.MaxContainerWindows)
+	}
 	return o.Budget.check()
 }
 
@@ -111,30 +134,47 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if err := opts.Check(); err != nil {
 		return nil, err
 	}
+	if opts.MaxContainerWindows > 0 {
+		var err error
+		if t, err = t.capContainers(ctx, opts); err != nil {
+			return nil, err
+		}
+	}
+	if opts.Trim > 0 {
+		return t.fitTrimmed(ctx, opts)
+	}
+	d, _, err := t.fit(ctx, opts)
+	return d, err
+}
+
+// fit makes a detector from what is left of the windows, and tells how odd each
+// that it grew from is.
+func (t Training) fit(ctx context.Context, opts Options) (*Detector, []scoredWindow, error) {
 	space, err := feature.Learn(ctx, t.of(ctx, Normal), opts.Learn)
 	if err != nil {
-		return nil, fmt.Errorf("learn what is normal: %w", err)
+		return nil, nil, fmt.Errorf("learn what is normal: %w", err)
 	}
 	rows, err := t.encode(ctx, space, opts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d := &Detector{Space: space, Manifest: Manifest{
 		Format: format, Version: Version, Engine: opts.Engine, Mayfly: opts.Version, Seed: opts.Seed,
 		WidthNS: rows.widthNS, Training: rows.counts, Trained: rows.spans(),
 		NEstimators: opts.Forest.NEstimators, MaxSamples: opts.Forest.MaxSamples,
-		LongWindows: space.LongWindows, Split: Split{By: "none"},
+		LongWindows: space.LongWindows, Split: Split{By: "none"}, MaxContainerWindows: opts.MaxContainerWindows,
 	}}
 	if opts.Engine == Random {
 		d.Manifest.NEstimators, d.Manifest.MaxSamples = opts.Random.NEstimators, 0
 	}
 	var scores []float64
 	if d.model, scores, err = rows.model(opts, space); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	odd := rows.scored(opts.Engine, scores) // before threshold sorts the scores
 	d.Manifest.Threshold, d.Manifest.Budget = threshold(scores, opts.Budget, rows.widthNS)
 	d.Manifest.Expected, d.Manifest.Completeness = rows.expected(), completeness(space.Profile)
-	return d, nil
+	return d, odd, nil
 }
 
 func (t Training) class(w *feature.Window) Class {
@@ -202,8 +242,13 @@ func (t Training) look(ctx context.Context, engine string, r *rows) error {
 		for i := range windows.Len() {
 			windows.At(i, &w)
 			r.see(&w)
-			if c := t.class(&w); c == Neither || c == Attack && engine != Random {
+			switch c := t.class(&w); {
+			case c == Neither || c == Attack && engine != Random:
 				r.counts.SetAside++
+			case c == trimmed:
+				r.counts.Trimmed++
+			case c == capped:
+				r.counts.Capped++
 			}
 		}
 	}

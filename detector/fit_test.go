@@ -303,7 +303,7 @@ func TestSampleKeepsTheOrder(t *testing.T) {
 		if i%10 == 0 {
 			class = 1
 		}
-		r.keep([][]float32{{float32(i)}}, 0, class, int32(i/100))
+		r.keep([][]float32{{float32(i)}}, 0, class, int32(i/100), int64(i))
 		r.counts.Windows++
 	}
 	r.settle()

@@ -45,6 +45,13 @@ type Manifest struct {
 	Training Counts  `json:"training"` // windows used and left aside
 	Trained  []Span  `json:"trained"`  // container times of the training side, learned from or set aside: no evaluation may use them
 
+	Trim                float64 `json:"trim,omitempty"`                  // share of the windows set aside as the oddest
+	MaxContainerWindows int     `json:"max_container_windows,omitempty"` // learned from; 0: all
+
+	// Oddest are the windows that were set aside as the oddest, oddest first, at
+	// most maxOddest of them; Training.Trimmed counts all.
+	Oddest []OddWindow `json:"oddest,omitempty"`
+
 	// Completeness says of each workload how much of what it does was probably not
 	// seen, in the order of their names.
 	Completeness []Completeness `json:"completeness"`
@@ -94,6 +101,9 @@ type Counts struct {
 	// GapWindows are those of the windows used that touch a gap of their recording:
 	// what the workload did then may be missing from what was learned.
 	GapWindows int64 `json:"gap_windows,omitempty"`
+
+	Trimmed int64 `json:"trimmed,omitempty"` // set aside as the oddest (Options.Trim)
+	Capped  int64 `json:"capped,omitempty"`  // not learned from: beyond Options.MaxContainerWindows
 
 	// Sampled is how many of the windows used the forest and the threshold are
 	// made from, where there were more than Options.MaxWindows; else 0.
@@ -163,6 +173,9 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("manifest.json: width_ns: want more than 0, got %d", m.WidthNS)
 	case math.IsNaN(m.Threshold) || m.Threshold < 0 || m.Threshold > 1:
 		return fmt.Errorf("manifest.json: threshold: want [0,1], got %g", m.Threshold)
+	}
+	if len(m.Oddest) > maxOddest {
+		return fmt.Errorf("manifest.json: %d windows set aside, want at most %d", len(m.Oddest), maxOddest)
 	}
 	for i, r := range m.Expected {
 		if !(r.Low <= r.High) {

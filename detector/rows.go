@@ -18,6 +18,7 @@ type rows struct {
 	class      []uint8 // 1: lies in an attack
 	container  []int32 // ordinal of its container
 	number     []int64 // of the window among all that were offered
+	start      []int64 // of the window, ns since 1970
 	sample     [2]sample
 	widthNS    int64
 	counts     Counts
@@ -55,7 +56,7 @@ func (r *rows) add(rec arrow.Record, w *feature.Window, encoder *feature.Encoder
 			return err
 		}
 		class := uint8(classOf(w)) // Normal or Attack
-		r.keep(columns, i, class, r.ordinal(w))
+		r.keep(columns, i, class, r.ordinal(w), w.StartNS)
 		r.counts.Windows++
 		r.counts.Attack += int64(class)
 		r.counts.Normal += int64(1 - class)

@@ -22,7 +22,7 @@ func newRows(features, most int, seed uint64) *rows {
 }
 
 // keep offers row i of columns to the sample of its class.
-func (r *rows) keep(columns [][]float32, i int, class uint8, container int32) {
+func (r *rows) keep(columns [][]float32, i int, class uint8, container int32, startNS int64) {
 	s := &r.sample[class]
 	slot, kept := s.Offer()
 	if !kept {
@@ -36,13 +36,14 @@ func (r *rows) keep(columns [][]float32, i int, class uint8, container int32) {
 		r.class = append(r.class, class)
 		r.container = append(r.container, container)
 		r.number = append(r.number, r.counts.Windows)
+		r.start = append(r.start, startNS)
 		return
 	}
 	at := s.slots[slot]
 	for c := range r.columns {
 		r.columns[c][at] = columns[c][i]
 	}
-	r.container[at], r.number[at] = container, r.counts.Windows
+	r.container[at], r.number[at], r.start[at] = container, r.counts.Windows, startNS
 }
 
 // settle puts the rows into the order of the windows, which a full sample has
@@ -60,10 +61,12 @@ func (r *rows) settle() {
 		r.columns[c] = permuted(column, order)
 	}
 	r.class, r.container, r.number = permuted(r.class, order), permuted(r.container, order), permuted(r.number, order)
+	r.start = permuted(r.start, order)
 }
 
+// permuted is the values of a column at the places given, in their order.
 func permuted[T any](column []T, order []int32) []T {
-	out := make([]T, len(column))
+	out := make([]T, len(order))
 	for k, at := range order {
 		out[k] = column[at]
 	}

@@ -85,7 +85,8 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 		d.Manifest.Labels = len(opts.Labels)
 		d.Manifest.AftermathNS = opts.aftermath(d.Manifest.WidthNS).Nanoseconds()
 	}
-	d.Manifest.Training.HeldOut = seen.windows - d.Manifest.Training.Windows - d.Manifest.Training.SetAside
+	n := &d.Manifest.Training
+	n.HeldOut = seen.windows - n.Windows - n.SetAside - n.Trimmed - n.Capped
 	for _, f := range files {
 		d.Manifest.Inputs = append(d.Manifest.Inputs, detector.Input{Name: filepath.Base(f.Path), SHA256: f.sha256, Windows: f.Rows})
 	}

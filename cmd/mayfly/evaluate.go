@@ -33,7 +33,7 @@ figure, and counted.
               attacks; supervised: a random forest, tested on a kind of attack that
               it has never seen. Beside both, methods of the literature
               (--baselines), several --seeds, and what attacks within the learning
-              time cost (--poison 0.05)
+              time cost (--poison 0.05; with --trim 0.05 where the oddest are set aside)
   holdout     FEATURES and --labels of your own: a share of the containers is
               measured on (--holdout), the rest is learned from
   leave-one-attack-out
@@ -63,7 +63,7 @@ type evaluateOptions struct {
 	fpr, alarms    float64
 	seeds          int
 	baselines      bool
-	poison         float64
+	poison, trim   float64
 	holdout        float64
 	leakage        bool
 }
@@ -115,6 +115,7 @@ func newEvaluateCommand() *cobra.Command {
 	f.Float64Var(&o.alarms, "alarms-per-container-day", 0, "with --protocol: the same, as alarms per container and day")
 	f.IntVar(&o.seeds, "seeds", 1, "with --protocol: seeds to go through, for a mean and a standard deviation")
 	f.BoolVar(&o.baselines, "baselines", false, "with --protocol: measure methods of the literature beside mayfly")
+	f.Float64Var(&o.trim, "trim", 0, "with --protocol: share of the training windows, the oddest, to set aside (see train)")
 	f.Float64Var(&o.poison, "poison", 0, "with --protocol: share of attacks to put into the learning time as normal, and what that costs")
 	f.Float64Var(&o.holdout, "holdout", 0.3, "with --protocol holdout, leave-one-attack-out: share of the containers to measure on")
 	f.BoolVar(&o.leakage, "allow-leakage", false, "measure although a container stands on both sides of a split")

@@ -32,8 +32,8 @@ type tables interface {
 
 func protocols() []protocol {
 	return []protocol{
-		{"docker-cve", []string{"data", "engine", "fpr", "alarms-per-container-day"}, (*evaluateOptions).runDockerCVE},
-		{"adfa-ld", []string{"data", "seeds", "baselines", "poison"}, (*evaluateOptions).runADFALD},
+		{"docker-cve", []string{"data", "engine", "fpr", "alarms-per-container-day", "trim"}, (*evaluateOptions).runDockerCVE},
+		{"adfa-ld", []string{"data", "seeds", "baselines", "poison", "trim"}, (*evaluateOptions).runADFALD},
 		{"holdout", ofSplits, (*evaluateOptions).runSplit},
 		{"leave-one-attack-out", ofSplits, (*evaluateOptions).runSplit},
 	}
@@ -48,10 +48,10 @@ func protocolNames() string {
 }
 
 // ofSplits are the flags of the protocols over FEATURES and labels of one's own.
-var ofSplits = []string{"labels", "aftermath", "engine", "fpr", "alarms-per-container-day", "holdout", "seeds", "baselines", "poison", "allow-leakage"}
+var ofSplits = []string{"labels", "aftermath", "engine", "fpr", "alarms-per-container-day", "holdout", "seeds", "baselines", "poison", "trim", "allow-leakage"}
 
 // ofProtocols are the flags that some protocol takes and a plain evaluation does not.
-var ofProtocols = []string{"data", "engine", "fpr", "alarms-per-container-day", "seeds", "baselines", "poison", "holdout", "allow-leakage"}
+var ofProtocols = []string{"data", "engine", "fpr", "alarms-per-container-day", "seeds", "baselines", "poison", "trim", "holdout", "allow-leakage"}
 
 // checkProtocol says what is wrong with flags that belong to a protocol, or to
 // none.
@@ -88,6 +88,10 @@ func (o *evaluateOptions) checkProtocol(cmd *cobra.Command) error {
 		return usageErrorf("--alarms-per-container-day: want more than 0, got %g", o.alarms)
 	case o.seeds < 1 || o.seeds > 100:
 		return usageErrorf("--seeds: want 1 to 100, got %d", o.seeds)
+	case !(o.trim >= 0 && o.trim <= 0.5):
+		return usageErrorf("--trim: want a share from 0 to 0.5, got %g", o.trim)
+	case o.trim > 0 && o.engine == detector.Random:
+		return usageErrorf("--trim does not go with --engine random: it learns what is odd from labels")
 	case !(o.poison >= 0 && o.poison <= 0.5):
 		return usageErrorf("--poison: want a share from 0 to 0.5, got %g", o.poison)
 	}
@@ -126,7 +130,7 @@ func (o *evaluateOptions) write(r tables, stdout io.Writer) error {
 // detectorOptions are the options of every protocol's detectors.
 func (o *evaluateOptions) detectorOptions() detector.Options {
 	opts := detector.DefaultOptions()
-	opts.Engine, opts.Seed, opts.Version = o.engine, o.seed, version()
+	opts.Engine, opts.Seed, opts.Version, opts.Trim = o.engine, o.seed, version(), o.trim
 	switch {
 	case o.alarms > 0:
 		opts.Budget = detector.Budget{AlarmsPerContainerDay: o.alarms}

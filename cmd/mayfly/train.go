@@ -28,6 +28,11 @@ so evaluate cannot use it by mistake.
 The threshold follows from the false alarms that you are ready to spend, and from
 training windows alone, each scored by a forest that did not see it.
 
+Where somebody may have been inside already, --trim 0.01 sets the oddest windows of
+the learning time aside, lists them, and learns from the rest; what resembles them
+will alarm beyond the budget. --max-container-windows keeps one container from
+making up most of what is learned.
+
   mayfly train features.parquet -o web.mayfly
   mayfly train features.parquet -o web.mayfly --export onnx
   mayfly train features.parquet -o web.mayfly --labels labels.csv --engine random --split container --holdout 0.5
@@ -63,6 +68,8 @@ func newTrainCommand() *cobra.Command {
 	flags.IntVar(&d.Forest.NEstimators, "n-estimators", d.Forest.NEstimators, "`number` of trees")
 	flags.IntVar(&d.Forest.MaxSamples, "max-samples", d.Forest.MaxSamples, "windows per tree of an isolation forest")
 	flags.IntVar(&d.MaxWindows, "max-windows", d.MaxWindows, "windows to hold in memory, of normal time and of attacks each; beyond, a sample")
+	flags.IntVar(&d.MaxContainerWindows, "max-container-windows", 0, "windows of one container to learn from, stretches of its time by chance; 0: all")
+	flags.Float64Var(&d.Trim, "trim", 0, "`share` of the windows, the oddest, to set aside and list before learning")
 	flags.Uint64Var(&d.Seed, "seed", d.Seed, "seed of all chance")
 	flags.IntVar(&d.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
 	_ = cmd.MarkFlagRequired("output")
@@ -123,6 +130,7 @@ func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	}
 	fmt.Fprintf(w, "; %d set aside, %d held back\n", n.SetAside, n.HeldOut)
 	fmt.Fprintf(w, "mayfly: threshold %.4f for %s\n", m.Threshold, budget(m.Budget))
+	printTrimmed(w, m)
 	printCompleteness(w, m.Completeness)
 	if n.Sampled > 0 {
 		fmt.Fprintf(w, "mayfly: the forest and the threshold come from a uniform sample of %d of these windows\n", n.Sampled)
@@ -133,6 +141,29 @@ func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	if n.GapWindows > 0 {
 		fmt.Fprintf(w, "mayfly: %d of these windows (%.1f %%) touch a gap of their recording: what was done then may be missing\n",
 			n.GapWindows, 100*float64(n.GapWindows)/float64(n.Windows))
+	}
+}
+
+// printTrimmed names the oddest windows that were set aside.
+func printTrimmed(w io.Writer, m *detector.Manifest) {
+	const most = 5
+	if m.Training.Capped > 0 {
+		fmt.Fprintf(w, "mayfly: %d windows not learned from: more than %d of their container\n", m.Training.Capped, m.MaxContainerWindows)
+	}
+	if m.Training.Trimmed == 0 {
+		return
+	}
+	fmt.Fprintf(w, "mayfly: %d windows set aside as the oddest: look at them; what resembles them will alarm\n", m.Training.Trimmed)
+	for _, o := range m.Oddest[:min(most, len(m.Oddest))] {
+		fmt.Fprintf(w, "mayfly:   %s, container %s, %s: score %.4f", rule.Printable(o.Workload), rule.Printable(detector.ShortID(o.ContainerID)),
+			time.Unix(0, o.FromNS).UTC().Format(time.RFC3339Nano), o.Score)
+		for i, item := range o.New[:min(3, len(o.New))] {
+			fmt.Fprintf(w, "%s%s", []string{"; new: ", ", "}[min(i, 1)], rule.Printable(item))
+		}
+		fmt.Fprintln(w)
+	}
+	if more := m.Training.Trimmed - int64(min(most, len(m.Oddest))); more > 0 {
+		fmt.Fprintf(w, "mayfly:   and %d more (%d in the detector's manifest.json)\n", more, len(m.Oddest))
 	}
 }
 
