@@ -158,6 +158,6 @@ func TestKindNumbers(t *testing.T) {
 		}
 	}
 	if got, want := len(kinds), int(bpf.Setns)+1; got != want {
-		t.Errorf("trace has %d kinds, bpf %d", got-1, want-1)
+		t.Errorf("trace has %d kinds that the kernel makes, bpf %d", got-1, want-1)
 	}
 }

@@ -3,6 +3,7 @@ package record
 import (
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -11,8 +12,9 @@ import (
 	"mayfly/trace"
 )
 
-// kinds names each kind of record; kinds[0] is none.
-var kinds = append([]trace.Kind{""}, trace.Kinds()...)
+// kinds names each kind of record that the kernel makes; kinds[0] is none. Kinds
+// without a class are the recorder's own.
+var kinds = append([]trace.Kind{""}, slices.DeleteFunc(trace.Kinds(), func(k trace.Kind) bool { return k.Class() == "" })...)
 
 // numbers hands out pointers to copies, many from one allocation.
 type numbers struct{ free []int64 }
