@@ -76,7 +76,9 @@ func empty(*testing.T, *dockertest.Daemon, *dockertest.Container) (func() (strin
 
 func buildMayfly(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "mayfly")
-	if out, err := exec.Command("go", "build", "-o", path, "mayfly/cmd/mayfly").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", path, "mayfly/cmd/mayfly")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as a recorder is built
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return path
