@@ -71,8 +71,31 @@ var probes = []probe{
 		helper(asm.FnTaskPtRegs)},
 }
 
-// kernelTypes are read once: parsing them takes longer than all else here.
-var kernelTypes = sync.OnceValues(btf.LoadKernelSpec)
+// types holds the kernel's types, which are read once: parsing them takes longer
+// than all else here.
+var types struct {
+	sync.Mutex
+	cache *btf.Cache
+}
+
+func typeCache() *btf.Cache {
+	types.Lock()
+	defer types.Unlock()
+	if types.cache == nil {
+		types.cache = btf.NewCache()
+	}
+	return types.cache
+}
+
+func kernelTypes() (*btf.Spec, error) { return typeCache().Kernel() }
+
+// forgetTypes lets go of the kernel's types, some 5 MB that a recorder does not
+// need once its programs are loaded.
+func forgetTypes() {
+	types.Lock()
+	defer types.Unlock()
+	types.cache = nil
+}
 
 func haveBTF() (string, error) {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {

@@ -86,7 +86,8 @@ func Load(opts Options) (*Probes, error) {
 	}
 	blind := opts.Without.drop(spec)
 	slices.Sort(blind)
-	collection, err := ebpf.NewCollection(spec)
+	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: typeCache()})
+	forgetTypes()
 	if err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}

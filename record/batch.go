@@ -25,8 +25,8 @@ type batch struct {
 
 // Rows and calls at which a batch is handed on.
 const (
-	batchRows  = 8192
-	batchCalls = 1 << 19
+	batchRows  = 2048
+	batchCalls = 1 << 17
 )
 
 func (b *batch) full() bool {

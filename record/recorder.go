@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +85,7 @@ func start(opts Options) (*recorder, error) {
 	r.convert = converter{texts: newTexts(), clock: &r.clock, containers: newContainers(probes.Containers, probes.Places)}
 	r.convert.processes = newProcesses(&r.clock, r.ended)
 	r.choose(opts.Select)
+	releaseStart() // before the rings' pages come on top
 	if r.clock, err = measureClock(); err == nil {
 		err = r.open()
 	}
@@ -154,13 +154,13 @@ func (r *recorder) run(ctx context.Context) (Summary, error) {
 	err := r.probes.Attach()
 	if err == nil {
 		r.convert.processes.before = lookAround(r.opts.All)
+		releaseStart()
 		err = r.confine()
 	}
 	if err == nil {
 		if err := r.writer.Begin(); err != nil {
 			r.opts.Log.Error("trace", "error", err) // the disk may come back
 		}
-		debug.FreeOSMemory() // the kernel's types took most of it, and are not needed any more
 		if r.opts.Ready != nil {
 			r.opts.Ready()
 		}

@@ -21,16 +21,18 @@ const (
 )
 
 // ring reads a BPF ring buffer in place. A record is handed out without a copy,
-// and the kernel is told how far the reader is every ringStep bytes rather than
+// but for the one in a round that wraps: the kernel would map the data twice in a
+// row, so that none does, but then each page counts twice as resident. The kernel is told how far the reader is every ringStep bytes rather than
 // once per record. It is for one goroutine.
 type ring struct {
 	pos      uint64 // up to here it is read
 	told     uint64 // and up to here the kernel knows
 	fd       int
 	consumer []byte // one page, ours to write
-	producer []byte // one page, then the data twice, so that no record wraps
+	producer []byte // one page, then the data
 	data     []byte
 	mask     uint64
+	wrapped  []byte // copy of a record of which a part stands at the beginning of data
 }
 
 const ringStep = 64 << 10
@@ -41,7 +43,7 @@ func openRing(m *ebpf.Map) (*ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ring buffer: mmap: %w", err)
 	}
-	producer, err := unix.Mmap(m.FD(), int64(page), page+2*size, unix.PROT_READ, unix.MAP_SHARED)
+	producer, err := unix.Mmap(m.FD(), int64(page), page+size, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		_ = unix.Munmap(consumer)
 		return nil, fmt.Errorf("ring buffer: mmap: %w", err)
@@ -68,11 +70,21 @@ func (r *ring) peek() []byte {
 		}
 		n := uint64(head &^ (ringBusy | ringDiscard))
 		if head&ringDiscard == 0 {
-			return r.data[offset+ringHeader : offset+ringHeader+n]
+			return r.record(offset+ringHeader, n)
 		}
 		r.skip(n)
 	}
 	return nil
+}
+
+// record returns the n bytes at an offset of the data, which may go on at its beginning.
+func (r *ring) record(offset, n uint64) []byte {
+	size := r.mask + 1
+	if offset+n <= size {
+		return r.data[offset : offset+n]
+	}
+	r.wrapped = append(append(r.wrapped[:0], r.data[offset:size]...), r.data[:offset+n-size]...)
+	return r.wrapped
 }
 
 // take ends the use of the record that peek returned.

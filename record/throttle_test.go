@@ -39,7 +39,7 @@ func TestTurns(t *testing.T) {
 
 // fakeRing is a ring over ordinary memory.
 func fakeRing(size int) *ring {
-	return &ring{consumer: make([]byte, 8), producer: make([]byte, 8), data: make([]byte, 2*size), mask: uint64(size - 1)}
+	return &ring{consumer: make([]byte, 8), producer: make([]byte, 8), data: make([]byte, size), mask: uint64(size - 1)}
 }
 
 // put submits a record with the given head bits.
@@ -47,7 +47,9 @@ func (r *ring) put(record []byte, bits uint32) {
 	end := binary.LittleEndian.Uint64(r.producer)
 	offset := end & r.mask
 	binary.LittleEndian.PutUint32(r.data[offset:], uint32(len(record))|bits)
-	copy(r.data[offset+ringHeader:], record)
+	for i, b := range record {
+		r.data[(offset+ringHeader+uint64(i))&r.mask] = b
+	}
 	binary.LittleEndian.PutUint64(r.producer, end+(uint64(len(record))+ringHeader+7)&^7)
 }
 

@@ -59,6 +59,7 @@ type journal struct {
 	buffer []byte   // frames that are not on disk
 	ackNS  int64    // when the last sync succeeded; head.BeganNS before
 	coded  []byte
+	packed []byte
 	bytes  int64 // written in all, for measurements
 }
 
@@ -84,8 +85,8 @@ func addRows[T any](j *journal, table Table, codec *rowCodec[T], rows []T) {
 	for len(rows) > 0 {
 		n := min(len(rows), maxFrameRows)
 		raw := codec.append(j.coded[:0], rows[:n])
-		j.coded = raw
-		j.buffer = appendFrame(j.buffer, j.number, frameRows+byte(tableIndex(table)), s2.Encode(nil, raw))
+		j.coded, j.packed = raw, s2.Encode(j.packed[:cap(j.packed)], raw)
+		j.buffer = appendFrame(j.buffer, j.number, frameRows+byte(tableIndex(table)), j.packed)
 		j.number++
 		rows = rows[n:]
 	}
