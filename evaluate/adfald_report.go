@@ -133,6 +133,13 @@ func (a *adfaldRun) isolation(seed int) detector.Options {
 	return o
 }
 
+// golearn's forest reads all of mayfly's features; it cannot read traces.
+const (
+	golearnMethod   = "golearn's isolation forest, mayfly's features"
+	golearnCitation = "github.com/sjwhitworth/golearn, trees.IsolationForest (package reference)"
+)
+
+// oneClass measures by the one-class protocol.
 func (a *adfaldRun) oneClass(ctx context.Context, r *ADFALDReport) error {
 	training := adfald.Unique(a.set.Part(adfald.Training))
 	all := newTraceRows(a.set.Part(adfald.Validation), a.set.Part(adfald.Attack))
@@ -160,6 +167,14 @@ func (a *adfaldRun) oneClass(ctx context.Context, r *ADFALDReport) error {
 	if !a.opts.Baselines {
 		return nil
 	}
+	golearn := a.isolation(0)
+	golearn.Engine = detector.Golearn
+	figures, _, err = a.figures(ctx, mayflyTraces(golearn, false), training, all)
+	if err != nil {
+		return fmt.Errorf("golearn: %w", err)
+	}
+	figures.Method, figures.Citation = golearnMethod, golearnCitation
+	r.OneClass = append(r.OneClass, *figures)
 	for _, b := range baselines(8) {
 		figures, _, err := a.figures(ctx, baselineTraces(b), training, all)
 		if err != nil {

@@ -45,6 +45,7 @@ func (a *adfaldRun) supervisedSeed(ctx context.Context, seed int) (SupervisedFig
 	out := SupervisedFigures{Method: "mayfly, random forest", Normal: len(normal)}
 	opts := a.opts.Detector
 	opts.Engine, opts.Seed = detector.Random, opts.Seed+uint64(seed)
+	opts.Trim = 0 // labels tell what is odd
 	var probabilities []float64
 	var truth []bool
 	for _, kind := range a.set.Kinds() {
