@@ -1,0 +1,11 @@
+// Package live measures the whole of mayfly on real containers: web servers, a
+// database and short jobs under load, trained on as they usually are, then
+// watched while some of them are attacked. Everything is in its test:
+//
+//	go test ./bench/live -v -timeout 0 -minutes 4
+//
+// records six minutes to learn from and four to look at. It needs root, Docker
+// and, of Debian, nginx-light, redis-server, busybox-static and util-linux. The
+// attacks are harmless and stay in containers that the test made, which have no
+// network but a loopback of their own. evaluate/RESULTS.md has the figures.
+package live

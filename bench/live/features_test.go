@@ -1,0 +1,69 @@
+package live
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"mayfly/feature"
+)
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// normalTime is how long containers were watched outside of attacks and what
+// follows them, in days.
+func normalTime(t *testing.T, path string, labels []feature.Label) (days float64, windows, containers int) {
+	t.Helper()
+	f, err := feature.OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	seen, ns := map[string]bool{}, int64(0)
+	var w feature.Window
+	for rec, err := range f.Windows(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		view, err := feature.View(rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range view.Len() {
+			view.At(i, &w)
+			if slices.ContainsFunc(labels, func(l feature.Label) bool { l = extended(l); return l.Covers(&w) }) {
+				continue
+			}
+			ns += w.WidthNS
+			windows++
+			seen[w.ContainerID] = true
+		}
+	}
+	return float64(ns) / (24 * 3600e9), windows, len(seen)
+}
+
+// TestTable: a finding within an attack is its own, one after it is late, one
+// elsewhere is false.
+func TestTable(t *testing.T) {
+	const id = "0123456789ab0123456789ab0123456789ab0123456789ab0123456789abcdef"
+	r := results{labels: []feature.Label{{Container: id, FromNS: 10e9, ToNS: 11e9, Attack: "shell"}, {Container: id, FromNS: 30e9, ToNS: 31e9, Attack: "mount"},
+		{Container: id, FromNS: 60e9, ToNS: 61e9, Attack: "cron"}}, days: 2, windows: 5, containers: 1}
+	for _, at := range []int64{10e9, 33e9, 50e9} {
+		r.findings = append(r.findings, finding(id, at))
+	}
+	got := r.table("test")
+	for _, want := range []string{"| shell | T1059.004, T1609 | web | yes | 1.0 s | exec /x |", "| mount | T1611 | web | yes, late | 4.0 s |", "| cron | T1053.003 | db | no |",
+		"found 2 of 3 attacks", "\n1 false findings, 1 episodes, in 2.0000 container-days of normal time (5 windows of 1 containers): 0.5 and 0.5 a container-day"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant in it %q", got, want)
+		}
+	}
+}
