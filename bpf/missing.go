@@ -77,17 +77,17 @@ func hooksCalled() (detail string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("security hook: %w", err)
 	}
-	defer program.Close()
+	defer func() { _ = program.Close() }()
 	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
 	if err != nil {
 		return "", fmt.Errorf("statistics of programs: %w", err)
 	}
-	defer stats.Close()
+	defer func() { _ = stats.Close() }()
 	l, err := link.AttachLSM(link.LSMOptions{Program: program})
 	if err != nil {
 		return "", fmt.Errorf("security hook: %w", err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	f, err := os.Open(os.DevNull)
 	if err != nil {
 		return "", err

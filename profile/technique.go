@@ -136,14 +136,14 @@ func connectTechnique(peer string) (Technique, bool) {
 }
 
 func privTechnique(what string) (Technique, bool) {
-	switch {
-	case what == "mount", what == "setns", what == "unshare:NEWNS", what == "unshare:NEWUSER":
+	switch what {
+	case "mount", "setns", "unshare:NEWNS", "unshare:NEWUSER":
 		return escape, true
-	case what == "ptrace":
+	case "ptrace":
 		return ptrace, true
-	case what == "module_load":
+	case "module_load":
 		return module, true
-	case what == "setuid:0":
+	case "setuid:0":
 		return setuid, true
 	}
 	return Technique{}, false

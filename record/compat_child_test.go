@@ -16,8 +16,7 @@ import (
 // 32 bits reach: code, then six registers, then texts.
 type narrow struct {
 	page []byte
-	call *byte // a Go function value: points at the address of the code
-	code [1]uintptr
+	code [1]uintptr // a Go function value points at this, the address of the code
 	free int
 }
 

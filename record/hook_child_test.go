@@ -56,11 +56,11 @@ func childSwap(dir string) error {
 
 // uring is an io_uring of a few entries.
 type uring struct {
-	fd         int
-	sq, cq     []byte
-	entries    []byte
-	p          uringParams
-	head, tail *uint32
+	fd      int
+	sq, cq  []byte
+	entries []byte
+	p       uringParams
+	tail    *uint32
 }
 
 // uringParams is struct io_uring_params (include/uapi/linux/io_uring.h).

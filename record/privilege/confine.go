@@ -14,7 +14,7 @@ import (
 
 // ErrCgo says that this binary cannot give up privileges: the C library has
 // threads of its own that Go does not reach.
-var ErrCgo = errors.New("built with cgo, so privileges cannot be dropped on every thread; build with CGO_ENABLED=0, or keep them with --no-confine")
+var ErrCgo = errors.New("this binary was built with cgo, so it cannot drop privileges on every thread; build it with: CGO_ENABLED=0 go build -o mayfly ./cmd/mayfly (or keep all privileges with --no-confine)")
 
 // Confine gives up every capability but those of keep, on all threads and for
 // good: permitted, effective, inheritable, ambient and, where the process may
