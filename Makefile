@@ -9,7 +9,7 @@ image: build ## the static binary as an image, from scratch
 	docker build -f deploy/Dockerfile -t mayfly .
 
 test: ## every test; those that need root, BTF or Docker skip with a reason
-	go test ./...
+	go test -timeout 25m ./...
 
 lint: ## walls between packages, errors, comments
 	golangci-lint run
