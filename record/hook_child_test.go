@@ -60,7 +60,6 @@ type uring struct {
 	sq, cq  []byte
 	entries []byte
 	p       uringParams
-	tail    *uint32
 }
 
 // uringParams is struct io_uring_params (include/uapi/linux/io_uring.h).
