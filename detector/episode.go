@@ -3,6 +3,7 @@ package detector
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Alarm is a window above the threshold.
@@ -40,10 +41,10 @@ func Episodes(alarms []Alarm, gapNS int64) []Episode {
 	var all []Episode
 	for _, a := range sorted {
 		if n := len(all) - 1; n >= 0 && all[n].Host == a.Host && all[n].ContainerID == a.ContainerID && a.FromNS-all[n].ToNS <= gapNS {
-			all[n].take(a)
+			all[n].Add(a)
 			continue
 		}
-		all = append(all, Episode{a.Host, a.ContainerID, a.FromNS, a.ToNS, a.FromNS, a.Score, 1})
+		all = append(all, BeginEpisode(a))
 	}
 	slices.SortFunc(all, func(a, b Episode) int {
 		return cmp.Or(cmp.Compare(a.FromNS, b.FromNS), cmp.Compare(a.Host, b.Host), cmp.Compare(a.ContainerID, b.ContainerID))
@@ -51,10 +52,23 @@ func Episodes(alarms []Alarm, gapNS int64) []Episode {
 	return all
 }
 
-func (e *Episode) take(a Alarm) {
+// BeginEpisode is the episode of one alarm.
+func BeginEpisode(a Alarm) Episode {
+	return Episode{a.Host, a.ContainerID, a.FromNS, a.ToNS, a.FromNS, a.Score, 1}
+}
+
+// Add takes in an alarm of the same container that does not begin before the last.
+func (e *Episode) Add(a Alarm) {
 	e.ToNS = max(e.ToNS, a.ToNS)
 	e.Alarms++
 	if a.Score > e.Peak {
 		e.Peak, e.PeakNS = a.Score, a.FromNS
 	}
+}
+
+// EpisodeGapNS is the longest silence within an episode unless somebody says
+// otherwise: a minute, or the longer time scale where that is longer, for an attack
+// stays in it. It is evaluate's aftermath too.
+func (d *Detector) EpisodeGapNS() int64 {
+	return max(int64(time.Minute), int64(d.Space.LongWindows)*d.Manifest.WidthNS)
 }

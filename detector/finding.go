@@ -7,11 +7,12 @@ import (
 	"fmt"
 )
 
-// Finding is one window above the threshold, as one JSON line in the shape of
+// Finding is an attack as far as windows tell: alarms of one container that belong
+// together (see FORMAT.md), as one JSON line in the shape of
 // Falco's alerts, so that whatever reads those reads these. What Falco has no
 // word for stands under "mayfly".
 type Finding struct {
-	Time         string         `json:"time"` // RFC 3339, when the window began
+	Time         string         `json:"time"` // RFC 3339, when its first window began
 	Rule         string         `json:"rule"`
 	Priority     string         `json:"priority"`
 	Output       string         `json:"output"`
@@ -24,21 +25,24 @@ type Finding struct {
 
 // Detail is what stands behind a finding.
 type Detail struct {
-	ID          string     `json:"id"` // the same window under the same detector has the same id
+	ID          string     `json:"id"`                  // the same first window under the same detector has the same id
+	Continues   string     `json:"continues,omitempty"` // id of the finding that grew too long, which this one goes on
 	ContainerID string     `json:"container_id"`
 	Workload    string     `json:"workload"`
-	FromNS      int64      `json:"from_ns"`
-	ToNS        int64      `json:"to_ns"` // exclusive
-	Score       float64    `json:"score"`
+	FromNS      int64      `json:"from_ns"` // start of the first window above the threshold
+	ToNS        int64      `json:"to_ns"`   // end of the last one, exclusive
+	PeakNS      int64      `json:"peak_ns"` // start of the first window with the highest score
+	Alarms      int        `json:"alarms"`  // windows above the threshold
+	Score       float64    `json:"score"`   // the highest
 	Threshold   float64    `json:"threshold"`
 	Detector    string     `json:"detector"`      // sha256 of the detector file
-	Features    []Reason   `json:"features"`      // those that carried it, strongest first
-	New         []string   `json:"new"`           // items never seen in training, "kind value"
-	Calls       []Reason   `json:"calls"`         // system calls that deviate most
+	Features    []Reason   `json:"features"`      // those that carried the highest score, strongest first
+	New         []string   `json:"new"`           // items never seen in training, "kind value", most telling first
+	Calls       []Reason   `json:"calls"`         // system calls that deviate most in the window at peak_ns
 	Evidence    []Evidence `json:"evidence"`      // the event rows behind it, in time order
 	Ancestry    []Process  `json:"ancestry"`      // who did it, and who began that one, nearest first, as far as the rows tell
-	Lost        int64      `json:"lost"`          // records lost within the window: what it cannot show
-	Gap         bool       `json:"gap,omitempty"` // the window touches a gap of the recording: more may be missing
+	Lost        int64      `json:"lost"`          // records lost within these windows: what it cannot show
+	Gap         bool       `json:"gap,omitempty"` // one of the windows touches a gap of the recording: more may be missing
 }
 
 // Reason is one number that carried a finding, beside what was usual.
@@ -69,7 +73,7 @@ type Process struct {
 	Argv []string `json:"argv"` // its first arguments; empty where not known
 }
 
-// FindingID names a window under a detector: the first 16 hex digits of the
+// FindingID names a finding by its first window under a detector: the first 16 hex digits of the
 // SHA-256 of detector, host, container and start.
 func FindingID(detectorSHA, host, containerID string, fromNS int64) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%d", detectorSHA, host, containerID, fromNS))

@@ -10,6 +10,8 @@ import (
 const (
 	maxAncestry  = 8  // how far up the processes of a finding are followed
 	maxArguments = 16 // how many arguments of a process are kept
+
+	maxArgumentBytes = 4 << 10 // and how many bytes of them
 )
 
 // hostPID is a process of a host.
@@ -56,8 +58,15 @@ func (f *family) see(row *trace.Row, horizonNS int64) {
 		}
 		p.runs(b.Path(i), row.TimeNS)
 		p.argv, p.argvNS = nil, row.TimeNS
+		left := maxArgumentBytes
 		for j := range min(b.ArgvLen(i), maxArguments) {
-			p.argv = append(p.argv, strings.Clone(b.ArgvAt(i, j)))
+			arg := b.ArgvAt(i, j)
+			if len(arg) > left {
+				p.argv = append(p.argv, strings.ToValidUTF8(arg[:left], "")+"…")
+				break
+			}
+			left -= len(arg)
+			p.argv = append(p.argv, strings.Clone(arg))
 		}
 	case trace.Fork:
 		child, ok := b.TargetPID(i)

@@ -12,24 +12,26 @@ import (
 	"mayfly/trace"
 )
 
-// window names a pending finding's container and start.
+// window names a pending window by its container and start.
 type window struct {
 	key    containerKey
 	fromNS int64
 }
 
-// gather reads the event rows of the pending findings' windows: those that
+// gather reads the event rows of the pending windows: those that
 // brought something new first, then the ones of kinds that seldom mean nothing.
 func (p *pass) gather(ctx context.Context) error {
+	p.pending = slices.DeleteFunc(p.pending, func(n *note) bool { return n.dropped })
 	if len(p.pending) == 0 {
 		return nil
 	}
+	defer func() { p.pending = p.pending[:0] }()
 	widthNS := p.d.Manifest.WidthNS
-	byWindow := map[window]*pendingFinding{}
-	from, to := p.pending[0].finding.Mayfly.FromNS, p.pending[0].finding.Mayfly.ToNS
+	byWindow := map[window]*note{}
+	from, to := p.pending[0].FromNS, p.pending[0].toNS
 	for _, f := range p.pending {
-		byWindow[window{f.key, f.finding.Mayfly.FromNS}] = f
-		from, to = min(from, f.finding.Mayfly.FromNS), max(to, f.finding.Mayfly.ToNS)
+		byWindow[window{f.key, f.FromNS}] = f
+		from, to = min(from, f.FromNS), max(to, f.toNS)
 	}
 	var files []trace.File
 	for _, f := range p.plan.files {
@@ -55,23 +57,22 @@ func (p *pass) gather(ctx context.Context) error {
 		items = profile.AppendRow(items[:0], row.Event, row.Index)
 		f.add(row, items)
 		if f.wantsAncestry(row, items) {
-			f.finding.Mayfly.Ancestry = people.up(&row, f.finding.Mayfly.FromNS-p.pastNS())
+			f.Ancestry = people.up(&row, f.FromNS-p.pastNS())
 		}
 	}
 	for _, f := range p.pending {
-		f.choose(p.opts.MaxEvidence)
-		f.name()
+		f.Evidence = choose(f.Evidence, p.opts.MaxEvidence)
 	}
 	return nil
 }
 
 // name puts the process behind the evidence into the fields that Falco has for it.
-func (f *pendingFinding) name() {
-	who := f.finding.Mayfly.Ancestry
+func name(f *detector.Finding) {
+	who := f.Mayfly.Ancestry
 	if len(who) == 0 {
 		return
 	}
-	fields := f.finding.OutputFields
+	fields := f.OutputFields
 	fields["proc.pid"], fields["proc.ppid"] = who[0].PID, who[0].PPID
 	fields["proc.exepath"], fields["proc.cmdline"] = who[0].Exe, strings.Join(who[0].Argv, " ")
 	if len(who) > 1 {
@@ -79,13 +80,13 @@ func (f *pendingFinding) name() {
 	}
 }
 
-// maxRows bounds the rows that a finding holds before it chooses.
+// maxRows bounds the rows that a window holds before it chooses.
 const maxRows = 1000
 
-func (f *pendingFinding) add(row trace.Row, items []profile.Item) {
+func (f *note) add(row trace.Row, items []profile.Item) {
 	kind := row.Event.Kind(row.Index)
 	fresh := f.rank(items) < usual
-	rows := &f.finding.Mayfly.Evidence
+	rows := &f.Evidence
 	if !fresh && (!telling(kind) || len(*rows) >= maxRows) {
 		return
 	}
@@ -108,13 +109,13 @@ func telling(kind trace.Kind) bool {
 	return false
 }
 
-// pastNS is how far before a finding's window its ancestry is looked for: as far
+// pastNS is how far before a window its ancestry is looked for: as far
 // as windows depend on what came before them, so that those rows are at hand.
 func (p *pass) pastNS() int64 { return int64(p.d.Space.LongWindows) * p.d.Manifest.WidthNS }
 
-// wantsAncestry says whether the process of a row stands for the finding better
+// wantsAncestry says whether the process of a row stands for the window better
 // than those before it: by the strongest new thing that the row brought.
-func (f *pendingFinding) wantsAncestry(row trace.Row, items []profile.Item) bool {
+func (f *note) wantsAncestry(row trace.Row, items []profile.Item) bool {
 	rank := f.rank(items)
 	if rank >= f.traced || rank == usual && !telling(row.Event.Kind(row.Index)) {
 		return false
@@ -127,7 +128,7 @@ func (f *pendingFinding) wantsAncestry(row trace.Row, items []profile.Item) bool
 const usual = math.MaxInt - 1
 
 // rank is the place of the strongest new item among items, 0 the strongest.
-func (f *pendingFinding) rank(items []profile.Item) int {
+func (f *note) rank(items []profile.Item) int {
 	rank := usual
 	for _, item := range items {
 		if at, ok := f.fresh[item.String()]; ok {
@@ -138,8 +139,7 @@ func (f *pendingFinding) rank(items []profile.Item) int {
 }
 
 // choose keeps the rows that tell most, in the order of time.
-func (f *pendingFinding) choose(most int) {
-	rows := f.finding.Mayfly.Evidence
+func choose(rows []detector.Evidence, most int) []detector.Evidence {
 	slices.SortStableFunc(rows, func(a, b detector.Evidence) int {
 		switch {
 		case a.New == b.New:
@@ -151,5 +151,5 @@ func (f *pendingFinding) choose(most int) {
 	})
 	rows = rows[:min(most, len(rows))]
 	slices.SortStableFunc(rows, func(a, b detector.Evidence) int { return cmp.Compare(a.TimeNS, b.TimeNS) })
-	f.finding.Mayfly.Evidence = rows
+	return rows
 }

@@ -13,7 +13,8 @@ import (
 // batchWindows is how many windows are scored at a time.
 const batchWindows = 1024
 
-// maxPending is for how many findings evidence is gathered in one reading.
+// maxPending is for how many windows evidence is gathered in one reading, and how
+// many episodes wait to be written.
 const maxPending = 256
 
 // pass is one attempt at the whole of a run. Until commit it touches nothing but
@@ -29,35 +30,38 @@ type pass struct {
 
 	scorer  *detector.Scorer
 	builder *feature.Builder
-	pending []*pendingFinding
+	pending []*note // whose events are to be read
+	closed  []closed
+	open    map[containerKey]*life // those with an open episode
+	gapNS   int64                  // longest silence within an episode
+	partNS  int64                  // age at which it is written, if it still goes on
+	finals  map[string][]int64     // final seals, by host
 	lines   spool
 
 	compared   comparisons
 	report     Report
 	containers map[containerKey]bool
+	sweptNS    int64
 	scoredNS   map[string]int64 // end of the last window scored, by host
 }
 
 type containerKey struct{ host, id string }
 
-// pendingFinding is a window above the threshold, before its evidence is there.
-type pendingFinding struct {
-	finding detector.Finding
-	key     containerKey
-	fresh   map[string]int // items never seen in training, by their place: 0 the strongest
-	traced  int            // rank of the row that its ancestry is of
-}
-
 func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *state, opts Options) *pass {
 	p := &pass{
 		d: d, sum: sum, recording: recording, state: s, opts: opts,
 		scorer: d.NewScorer(opts.Threads), builder: feature.NewBuilder(),
-		compared:   comparisons{},
+		compared: comparisons{},
+		open:     map[containerKey]*life{}, gapNS: d.EpisodeGapNS(),
+		partNS:     2 * int64(d.Space.LongWindows) * d.Manifest.WidthNS,
 		containers: map[containerKey]bool{}, scoredNS: map[string]int64{},
 	}
 	for host, progress := range s.Hosts {
 		for id, l := range progress.Containers {
 			p.scorer.Began(host, id, l.FirstNS)
+			if l.Open != nil {
+				p.open[containerKey{host, id}] = l
+			}
 		}
 	}
 	return p
@@ -81,6 +85,12 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.score(ctx); err != nil {
 		return err
 	}
+	p.sweep(math.MaxInt64)
+	for _, l := range p.open {
+		if l.Open.Of.Alarms > 0 {
+			p.report.Open++
+		}
+	}
 	return p.flush(ctx)
 }
 
@@ -103,6 +113,10 @@ func (p *pass) score(ctx context.Context) error {
 			}
 			continue
 		}
+		if now := w.StartNS; now > p.sweptNS {
+			p.sweep(now)
+			p.sweptNS = now
+		}
 		l := p.done(&w)
 		p.compared.add(p.d.Space, &w)
 		if !scored.Alarm(i) {
@@ -111,7 +125,7 @@ func (p *pass) score(ctx context.Context) error {
 		if err := p.alarm(scored, i, &w, l); err != nil {
 			return err
 		}
-		if len(p.pending) == maxPending {
+		if len(p.pending) >= maxPending || len(p.closed) >= maxPending {
 			if err := p.flush(ctx); err != nil {
 				return err
 			}
@@ -141,19 +155,23 @@ func (p *pass) done(w *feature.Window) *life {
 	return l
 }
 
-// flush gathers the evidence of the pending findings and writes them, in the
-// order of the windows.
+// flush gathers the evidence of the pending windows and writes the episodes that
+// are closed, in the order in which they were.
 func (p *pass) flush(ctx context.Context) error {
 	if err := p.gather(ctx); err != nil {
 		return err
 	}
-	for _, f := range p.pending {
-		if err := p.lines.add(&f.finding); err != nil {
+	for _, c := range p.closed {
+		f, err := p.finding(c.e)
+		if err != nil {
+			return err
+		}
+		if err := p.lines.add(f); err != nil {
 			return err
 		}
 		p.report.Findings++
 	}
-	p.pending = p.pending[:0]
+	p.closed = p.closed[:0]
 	return nil
 }
 

@@ -46,8 +46,10 @@ type Report struct {
 	LateFiles  int   `json:"late_files"`  // of Files: came when their time had been scored; their windows were not
 	Windows    int64 `json:"windows"`     // scored
 	Waiting    int64 `json:"waiting"`     // not complete yet: they are scored when later files are sealed
+	Alarms     int64 `json:"alarms"`      // of the windows scored, those above the threshold
+	Unlearned  int64 `json:"unlearned"`   // alarms of workloads not learned, after the first of their container: in no finding
 	Findings   int64 `json:"findings"`    // written
-	Echoes     int64 `json:"echoes"`      // alarms soon after a finding with nothing new in them, or of a workload not learned after its first: not written
+	Open       int   `json:"open"`        // episodes that may still go on: the state holds them, a later run writes them
 	Containers int   `json:"containers"`  // of the windows scored
 	Lost       int64 `json:"lost"`        // records lost within the windows scored
 	GapWindows int64 `json:"gap_windows"` // of the windows scored, those that touch a gap: that one has no finding says less
@@ -61,9 +63,10 @@ type Report struct {
 }
 
 // Run scores the windows of traces that no earlier run with the same state has
-// scored, and writes a finding for each that is above the threshold, in the order
-// of time, host and container. Findings of several runs are those of one, but for
-// trigrams of calls that a thread made farther apart than the longest time scale.
+// scored, merges those above the threshold into episodes and writes a finding for
+// each, in the order in which they are closed; one that may still go on is held in
+// the state. Findings of several runs are those of one, but for trigrams of calls
+// that a thread made farther apart than the longest time scale.
 //
 // A file that turns out to be damaged is left out and reported. When Run fails
 // before it writes, neither output nor state has changed; when it is cut off while
@@ -118,6 +121,7 @@ func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*tr
 	}
 	p := newPass(d, sum, recording, s, opts)
 	p.known = len(recording.Files)
+	p.finals = finalSeals(traces)
 	sealed := sealedThrough(traces, d.Manifest.WidthNS, opts.LatenessNS)
 	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d))
 	recording.Files = p.plan.files

@@ -17,10 +17,10 @@ import (
 )
 
 // stateVersion is the version of the state file.
-const stateVersion = 1
+const stateVersion = 2
 
 // maxState is the largest state file that is read.
-const maxState = 256 << 20
+const maxState = 1 << 30
 
 // forgetNS is how long the state remembers a file by name after its time has
 // been scored through. What is older counts as scored.
@@ -48,7 +48,9 @@ type progress struct {
 type life struct {
 	FirstNS   int64 `json:"first_ns"`             // start of its first window
 	LastNS    int64 `json:"last_ns"`              // end of its last window that is done
-	FindingNS int64 `json:"finding_ns,omitempty"` // end of its last finding; 0: none
+	FindingNS int64 `json:"finding_ns,omitempty"` // end of its last alarm; 0: none
+
+	Open *episode `json:"open,omitempty"` // what its next alarm may go on with
 }
 
 // readState reads the state of a detector; a file that is not there, or one of
@@ -79,15 +81,25 @@ func readState(path, detectorSHA string) (*state, error) {
 	if err := json.Unmarshal(content, &s); err != nil {
 		return nil, fmt.Errorf("state %s: not a state file of replay: %w", path, err)
 	}
-	if s.Version != stateVersion {
+	if s.Version != stateVersion && s.Version != 1 { // 1 had no episodes
 		return nil, fmt.Errorf("state %s: version %d, this mayfly reads %d", path, s.Version, stateVersion)
 	}
 	if s.Detector != detectorSHA {
 		return begin, nil
 	}
+	s.Version = stateVersion
 	for host, p := range s.Hosts {
 		if p == nil || p.Files == nil || p.Containers == nil || slices.Contains(slices.Collect(maps.Values(p.Containers)), nil) {
 			return nil, fmt.Errorf("state %s: host %q: incomplete", path, host)
+		}
+		for id, l := range p.Containers {
+			if l.Open == nil {
+				continue
+			}
+			if err := l.Open.check(); err != nil {
+				return nil, fmt.Errorf("state %s: host %q: container %.80q: episode: %w", path, host, id, err)
+			}
+			l.Open.Of.Host, l.Open.Of.ContainerID = host, id
 		}
 	}
 	if s.Hosts == nil || s.Output == nil {

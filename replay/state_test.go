@@ -134,6 +134,8 @@ func TestStateRefuses(t *testing.T) {
 		{`{"version":1,"detector":"sha"}`, "incomplete"},
 		{`{"version":1,"detector":"sha","hosts":{"h":null},"output":{}}`, `host "h"`},
 		{`{"version":1,"detector":"sha","hosts":{},"output":{"o":-1}}`, `output "o": -1 bytes`},
+		{`{"version":2,"detector":"sha","hosts":{"h":{"files":{},"containers":{"c":{"open":{"of":{"Alarms":1}}}}}},"output":{}}`, `container "c": episode: 0 notes of 1 alarms`},
+		{`{"version":2,"detector":"sha","hosts":{"h":{"files":{},"containers":{"c":{"open":{"part":-1}}}}},"output":{}}`, "in part -1"},
 	} {
 		path := filepath.Join(t.TempDir(), "state")
 		if err := os.WriteFile(path, []byte(tc.content), 0o600); err != nil {

@@ -20,8 +20,9 @@ const (
 )
 
 // headline is a finding in one line: what was never seen, and in how much that
-// was learned from; then what was too much or too little.
-func headline(container string, detail *detector.Detail, what *feature.Description, learned *profile.Workload) string {
+// was learned from; what was too much or too little in the strongest window, which is
+// width long; then how long it was.
+func headline(container string, width time.Duration, detail *detector.Detail, what *feature.Description, learned *profile.Workload) string {
 	var facts []string
 	if !what.Known {
 		facts = append(facts, "a workload that was not learned")
@@ -39,7 +40,6 @@ func headline(container string, detail *detector.Detail, what *feature.Descripti
 		}
 		facts = append(facts, neverSeen(learned)+": "+strings.Join(deeds, ", "))
 	}
-	width := time.Duration(detail.ToNS - detail.FromNS)
 	for _, c := range what.Calls[:min(headlineCalls, len(what.Calls))] {
 		if c.New {
 			facts = append(facts, fmt.Sprintf("%g %s in %v, never seen", c.Seen, c.Name, width))
@@ -49,6 +49,12 @@ func headline(container string, detail *detector.Detail, what *feature.Descripti
 	}
 	if len(facts) == 0 {
 		facts = append(facts, "an unusual mix of usual things")
+	}
+	if detail.Alarms > 1 {
+		facts = append(facts, fmt.Sprintf("%d alarms within %v", detail.Alarms, time.Duration(detail.ToNS-detail.FromNS)))
+	}
+	if detail.Continues != "" {
+		facts = append(facts, "continues "+detail.Continues)
 	}
 	return fmt.Sprintf("%s (%s): %s (score %.3f above %.3f)",
 		plain(container), plain(detail.Workload), strings.Join(facts, "; "), detail.Score, detail.Threshold)

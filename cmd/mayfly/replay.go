@@ -11,11 +11,22 @@ import (
 )
 
 const replayLong = `Replay scores traces with a detector and writes a finding, one JSON line in the
-shape of Falco's alerts, for each window above the threshold: what, where, when,
-the features that carried it with what was usual, and the event rows behind it.
+shape of Falco's alerts, for each attack: windows above the threshold that belong
+together. It says what, where, when, the features that carried it with what was
+usual, and the event rows behind it.
+
+Windows of a container belong together over silences of up to a minute
+(or the longer time scale, where that is longer). One that
+brings something new, which none before it in the attack did, begins a finding of
+its own, unless the last one that did was right before it. A finding is written
+when nothing followed it for that long or twice the longer time scale (20 windows)
+after its beginning, whichever comes first, and when the recorder stops. What goes
+on after that is a further finding that says which one it "continues", each
+twice as long as the one before, up to 2,560 windows.
 
 With --state the same command can run from cron: each window is scored once, some
-seconds after the files that hold it are sealed. Without it everything is scored.
+seconds after the files that hold it are sealed, and a finding that may still go on
+is held in the state. Without it everything is scored, and written at the end.
 
 A damaged file is left out and named; the exit status is 3 then.
 
@@ -95,8 +106,11 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 	}
 	fmt.Fprintf(w, "mayfly: %d windows of %d containers scored in %d files (%d files scored before, %d windows wait): %d findings\n",
 		report.Windows, report.Containers, report.Files, report.Before, report.Waiting, report.Findings)
-	if report.Echoes > 0 {
-		fmt.Fprintf(w, "mayfly: %d alarms followed a finding without anything new, or are of workloads not learned: not written\n", report.Echoes)
+	if report.Open > 0 {
+		fmt.Fprintf(w, "mayfly: %d findings may still go on: the state holds them, a later run writes them\n", report.Open)
+	}
+	if report.Unlearned > 0 {
+		fmt.Fprintf(w, "mayfly: %d more alarms are of workloads that were not learned: one finding for each container says so\n", report.Unlearned)
 	}
 	if report.Lost > 0 || report.LateRows > 0 {
 		fmt.Fprintf(w, "mayfly: %d records were lost and %d rows came too late: what they did was not scored\n", report.Lost, report.LateRows)

@@ -1,0 +1,116 @@
+package replay
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"mayfly/trace"
+)
+
+// An alarm goes on with its container's episode after a silence of at most the gap
+// (detector.EpisodeGapNS, as evaluate has it), but begins another when it brings
+// something new and more than a window lies between it and the last one that did:
+// that is another act, and nobody waits for the end of the first. An episode that
+// is older than twice the longer time scale is written as it is: a finding is late
+// by no more than that. What follows within the gap without anything new is a part
+// that continues it; each part is twice as long as the one before, up to maxPart.
+
+// closed is an episode that takes no alarm any more.
+type closed struct {
+	atNS int64 // windows that start then or later do not belong to it
+	e    *episode
+}
+
+// ends says when an open episode takes no alarm any more, and whether it only grew
+// too long then, so that another part may follow.
+func (p *pass) ends(e *episode) (atNS int64, long bool) {
+	atNS = e.EndNS + p.gapNS + 1
+	for _, ns := range p.finals[e.Of.Host] { // ascending
+		if ns > e.EndNS-p.d.Manifest.WidthNS {
+			atNS = min(atNS, ns)
+			break
+		}
+	}
+	if cut := e.Of.FromNS + p.partNS<<min(e.Part, maxPart); e.Of.Alarms > 0 && cut < atNS {
+		return cut, true
+	}
+	return atNS, false
+}
+
+// sweep closes the episodes whose end lies at or before the start of every window
+// to come: nowNS, or how far their host is due. It depends on windows alone.
+func (p *pass) sweep(nowNS int64) {
+	from := len(p.closed)
+	for key, l := range p.open {
+		due, ok := p.plan.hosts[key.host]
+		if !ok {
+			continue
+		}
+		for l.Open != nil {
+			at, long := p.ends(l.Open)
+			through := min(nowNS, due.throughNS)
+			if at > through && through != math.MaxInt64 {
+				break
+			}
+			p.close(l, at, long)
+		}
+		if l.Open == nil {
+			delete(p.open, key)
+		}
+	}
+	slices.SortFunc(p.closed[from:], func(a, b closed) int {
+		return cmp.Or(cmp.Compare(a.atNS, b.atNS), cmp.Compare(a.e.Of.FromNS, b.e.Of.FromNS),
+			cmp.Compare(a.e.Of.Host, b.e.Of.Host), cmp.Compare(a.e.Of.ContainerID, b.e.Of.ContainerID))
+	})
+}
+
+// close ends a container's episode, which is written when it has alarms. Where it
+// only grew too long, its next part waits.
+func (p *pass) close(l *life, atNS int64, long bool) {
+	e := l.Open
+	l.Open = nil
+	if e.Of.Alarms > 0 {
+		p.closed = append(p.closed, closed{atNS, e})
+	}
+	if long {
+		l.Open = e.after()
+		l.Open.Part, l.Open.Continues = min(e.Part+1, maxPart), p.id(e)
+	}
+}
+
+// begin makes room for one more open episode of a host.
+func (p *pass) begin(key containerKey, l *life, nowNS int64) {
+	var oldest containerKey
+	n := 0
+	for k, other := range p.open {
+		if k.host != key.host {
+			continue
+		}
+		n++
+		if o := p.open[oldest]; o == nil || cmp.Or(cmp.Compare(other.Open.EndNS, o.Open.EndNS), cmp.Compare(k.id, oldest.id)) < 0 {
+			oldest = k
+		}
+	}
+	if n >= maxOpen {
+		p.close(p.open[oldest], nowNS, false)
+		delete(p.open, oldest)
+	}
+	p.open[key] = l
+}
+
+// finalSeals are, by host, when recorders stopped in good order, ascending.
+func finalSeals(traces []*trace.Trace) map[string][]int64 {
+	at := map[string][]int64{}
+	for _, t := range traces {
+		for _, f := range t.Files(trace.Losses) {
+			if f.Meta.Final {
+				at[f.Meta.Host] = append(at[f.Meta.Host], f.Meta.ToNS)
+			}
+		}
+	}
+	for _, all := range at {
+		slices.Sort(all)
+	}
+	return at
+}
