@@ -90,7 +90,7 @@ func mayfly(program string) func(*testing.T, *dockertest.Daemon, *dockertest.Con
 	return func(t *testing.T, _ *dockertest.Daemon, _ *dockertest.Container) (func() (string, error), error) {
 		dir := filepath.Join(t.TempDir(), "trace")
 		var stderr bytes.Buffer
-		cmd := exec.Command(program, "record", "-o", dir)
+		cmd := exec.Command(program, "record", "-o", dir, "--log", "text")
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
 			return nil, err
