@@ -27,7 +27,7 @@ var flips = func() (t [256][8]uint32) {
 }()
 
 var avx512 = kernel{
-	name: "AVX-512", mostSplits: 1 << 17,
+	name: "AVX-512", mostSplits: 1 << 9, topSplits: 255,
 	cut: func(x, next *[blockRows]float32, c *cuts, rank *planes, missing *mask) bool {
 		return cutAVX512(&x[0], &next[0], &c.tables[0], c.levels, &rank[0][0], &missing[0])
 	},
@@ -47,7 +47,7 @@ var avx512 = kernel{
 }
 
 var avx2 = kernel{
-	name: "AVX2", mostSplits: 1 << 16,
+	name: "AVX2", mostSplits: 1 << 9, topSplits: 255,
 	cut: func(x, next *[blockRows]float32, c *cuts, rank *planes, missing *mask) bool {
 		return cutAVX2(&x[0], &next[0], &c.tables[0], c.levels, &rank[0][0], &missing[0])
 	},

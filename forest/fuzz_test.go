@@ -42,22 +42,13 @@ func FuzzKernels(f *testing.F) {
 			want := make([]uint64, rows)
 			m.plan().walkFew(x, 0, want)
 			for _, k := range kernels {
-				p := newPlan(m.features, m.trees, m.plan().unit, k)
-				s := p.scratch()
-				for from := 0; from < rows; from += blockRows {
-					size := min(blockRows, rows-from)
-					for r := range s.totals {
-						s.totals[r] = p.base
-					}
-					for i := range p.groups { // by blocks, however few the rows are
-						p.groups[i].sum(k, x, from, size, (*[blockRows]uint64)(s.totals[:]), s)
-					}
-					if p.walk != nil {
-						p.walk.score(x, from, s.totals[:size], &s.tile)
-					}
-					for r, got := range s.totals[:size] {
-						if got != want[from+r] {
-							t.Fatalf("%s, %s: row %d: got %d, want %d", name, k.name, from+r, got, want[from+r])
+				walking := *k
+				walking.mostSplits = 0
+				for _, k := range []*kernel{k, &walking} {
+					p := newPlan(m.features, m.trees, m.plan().unit, k)
+					for r, got := range sumsByBlocks(p, x) {
+						if got != want[r] {
+							t.Fatalf("%s, %s, at most %d splits: row %d: got %d, want %d", name, k.name, k.mostSplits, r, got, want[r])
 						}
 					}
 				}
@@ -80,4 +71,28 @@ func FuzzKernels(f *testing.F) {
 			}
 		}
 	})
+}
+
+// sumsByBlocks returns the rows' sums, of which none come from plan.walkFew, however
+// few the rows are.
+func sumsByBlocks(p *plan, x [][]float32) (sums []uint64) {
+	s := p.scratch()
+	rows := len(x[0])
+	for from := 0; from < rows; from += blockRows {
+		size := min(blockRows, rows-from)
+		for r := range s.totals {
+			s.totals[r] = p.base
+		}
+		for i := range p.groups {
+			p.groups[i].sum(p.kernel, x, from, size, (*[blockRows]uint64)(s.totals[:]), s)
+		}
+		for i := range p.deep {
+			p.deep[i].sum(p.kernel, x, from, s.totals[:size], s)
+		}
+		if p.walk != nil {
+			p.walk.score(x, from, s.totals[:size], &s.tile)
+		}
+		sums = append(sums, s.totals[:size]...)
+	}
+	return sums
 }

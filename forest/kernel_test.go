@@ -191,6 +191,7 @@ func TestKernelsScoreAlike(t *testing.T) {
 	for _, c := range []shape{
 		{64, 3000, 256, 100, 0}, {64, 3000, 256, 100, 0.05}, {3, 1500, 256, 50, 0.01},
 		{1, 2000, 1024, 20, 0}, {300, 1100, 64, 30, 0.3}, {5, 600, 2, 10, 0}, {2, 5000, 4096, 3, 0.1},
+		{4, chunkRows + blockRows + 3, 256, 10, 0.001},
 	} {
 		x := noise(5, c.features, c.rows, c.missing, 0.01)
 		for f := 1; f < c.features; f += 2 { // values that many rows share
@@ -294,20 +295,25 @@ func TestWideCodes(t *testing.T) {
 	opts := DefaultRandomOptions()
 	opts.NEstimators, opts.MinSamplesLeaf = 5, 50
 	f := fitRandom(t, x, y, opts)
-	widest := 0
-	for _, g := range f.plan().groups {
-		for _, p := range g.programs {
-			widest = max(widest, p.width)
-		}
-	}
-	if widest <= 8 {
-		t.Fatalf("widest code: got %d bits, want more than 8", widest)
-	}
 	want := make([]uint64, rows)
 	f.plan().walkFew(x, 0, want)
-	for i, s := range scores(t, f, x, 1) {
-		if w := float32(probabilityUnit.float(want[i]) / 5); s != w {
-			t.Fatalf("row %d: got %v, want %v", i, s, w)
+	for _, k := range kernels {
+		all := *k
+		all.mostSplits = maxNodes
+		p := newPlan(f.features, f.trees, probabilityUnit, &all)
+		widest := 0
+		for _, g := range p.groups {
+			for _, p := range g.programs {
+				widest = max(widest, p.width)
+			}
+		}
+		if widest <= 8 {
+			t.Fatalf("widest code: got %d bits, want more than 8", widest)
+		}
+		for i, got := range sumsByBlocks(p, x) {
+			if got != want[i] {
+				t.Fatalf("%s: row %d: got %d, want %d", k.name, i, got, want[i])
+			}
 		}
 	}
 }

@@ -18,7 +18,8 @@ import (
 // al., SIGIR 2015) turned by 90 degrees: no bit vectors of leaves per row, but of
 // rows per leaf. There is no branch and no gather in it, and it is exact.
 //
-// Trees with too many splits for that are walked (see walk), and so are a few rows.
+// Trees with too many splits for that are walked below their tops (see deep), or by
+// their values (see walk); a few rows walk down the model.
 type plan struct {
 	kernel   *kernel
 	features int
@@ -26,7 +27,8 @@ type plan struct {
 	unit     fixed // of what trees answer
 	base     uint64
 	groups   []group
-	walk     *walk // trees that are walked; nil when there are none
+	deep     []deep // trees with many splits
+	walk     *walk  // trees that neither has room for; nil when there are none
 	spare    *pool
 }
 
@@ -80,14 +82,23 @@ func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
 	p := &plan{kernel: k, features: features, trees: trees, unit: unit, spare: new(pool)}
 	var f folded
 	var walked []tree
-	b := newBuilder(unit, k.coarse)
+	b, many := newBuilder(unit, k.coarse), newDeepBuilder(unit, k.coarse)
 	for _, t := range trees {
 		f.fold(t, unit)
 		switch {
 		case f.splits == 0:
 			p.base += uint64(f.answers[0])
 		case f.splits > k.mostSplits:
-			walked = append(walked, t)
+			if many.add(t, &f) {
+				break
+			}
+			if len(many.trees) > 0 {
+				p.deep = append(p.deep, newDeep(many, k))
+				many = newDeepBuilder(unit, k.coarse)
+			}
+			if !many.add(t, &f) {
+				walked = append(walked, t)
+			}
 		case b.add(t, &f):
 		default:
 			p.groups = append(p.groups, b.group())
@@ -100,20 +111,27 @@ func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
 	if len(b.trees) > 0 {
 		p.groups = append(p.groups, b.group())
 	}
+	if len(many.trees) > 0 {
+		p.deep = append(p.deep, newDeep(many, k))
+	}
 	if len(walked) > 0 {
 		p.walk = newWalk(features, walked, unit)
 	}
 	return p
 }
 
-// builder collects the trees of a group.
+// builder collects the trees of a group, or of a deep.
 type builder struct {
 	unit   fixed
 	coarse bool
+	fold   func(f *folded, t tree) // what add wants
 	trees  []tree
 	cuts   map[boundary]ways
 	count  map[int]int // cuts per feature
 	new    []boundary  // of the tree that is being added
+
+	// Limits of trees, columns and cuts together, and of the splits of one tree.
+	mostTrees, mostColumns, mostCuts, mostSplits int
 }
 
 type boundary struct {
@@ -130,7 +148,18 @@ const (
 )
 
 func newBuilder(unit fixed, coarse bool) *builder {
-	return &builder{unit: unit, coarse: coarse, cuts: map[boundary]ways{}, count: map[int]int{}}
+	return &builder{
+		unit: unit, coarse: coarse, cuts: map[boundary]ways{}, count: map[int]int{},
+		fold:      func(f *folded, t tree) { f.fold(t, unit) },
+		mostTrees: maxTrees, mostColumns: maxFeatures, mostCuts: mostMasks, mostSplits: maxNodes,
+	}
+}
+
+// newDeepBuilder returns a builder of a deep.
+func newDeepBuilder(unit fixed, coarse bool) *builder {
+	b := newBuilder(unit, coarse)
+	b.mostTrees, b.mostColumns, b.mostCuts, b.mostSplits = mostDeepTrees, mostDeepColumns, maxNodes, mostBranches/2-1
+	return b
 }
 
 func (n *node) boundary() (boundary, ways) {
@@ -144,7 +173,7 @@ func (n *node) boundary() (boundary, ways) {
 // add takes a tree into the group, or returns false when the group has no room.
 func (b *builder) add(t tree, f *folded) bool {
 	b.new = b.new[:0]
-	fits := true
+	fits := len(b.trees) < b.mostTrees && f.splits <= b.mostSplits
 	for i := range t {
 		if f.leaf[i] {
 			continue
@@ -157,10 +186,12 @@ func (b *builder) add(t tree, f *folded) bool {
 			fits = fits && b.count[c.feature] <= mostCuts
 		}
 	}
-	if !fits || len(b.cuts) > mostMasks {
+	if !fits || len(b.cuts) > b.mostCuts || len(b.count) > b.mostColumns {
 		for _, c := range b.new {
 			delete(b.cuts, c)
-			b.count[c.feature]--
+			if b.count[c.feature]--; b.count[c.feature] == 0 {
+				delete(b.count, c.feature)
+			}
 		}
 		return false
 	}
@@ -174,8 +205,8 @@ func (b *builder) add(t tree, f *folded) bool {
 	return true
 }
 
-// group numbers the cuts and writes the programs.
-func (b *builder) group() group {
+// cutColumns returns a group without programs, and the mask of each cut.
+func (b *builder) cutColumns() (group, map[boundary]place) {
 	all := make([]boundary, 0, len(b.cuts))
 	for c := range b.cuts {
 		all = append(all, c)
@@ -204,10 +235,16 @@ func (b *builder) group() group {
 		col.cuts = newCuts(sorted, b.coarse)
 		g.columns = append(g.columns, col)
 	}
+	return g, places
+}
+
+// group numbers the cuts and writes the programs.
+func (b *builder) group() group {
+	g, places := b.cutColumns()
 	var f folded
 	most := uint32(1)
 	for _, t := range b.trees {
-		f.fold(t, b.unit)
+		b.fold(&f, t)
 		g.programs = append(g.programs, newProgram(t, &f, places))
 		most = max(most, slices.Max(f.answers))
 	}

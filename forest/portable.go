@@ -7,7 +7,7 @@ import (
 
 // portable is the kernel for every processor, and the reference for the others.
 var portable = kernel{
-	name: "portable", mostSplits: 1 << 13, coarse: true,
+	name: "portable", mostSplits: 1 << 8, topSplits: 127, coarse: true,
 	cut: cutPortable, expand: expandPortable, route: routePortable,
 	add: addPortable, flush: flushPortable, outside: outsidePortable,
 }

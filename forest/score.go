@@ -8,7 +8,7 @@ import (
 
 const (
 	// chunkRows is how many rows a thread takes at a time.
-	chunkRows = 8 * blockRows
+	chunkRows = 16 * blockRows
 	// fewRows is up to how many rows walking the model is faster than a block.
 	fewRows = 8
 )
@@ -27,6 +27,7 @@ type scratch struct {
 	missing  []mask // per column of a group
 	codes    []uint32
 	tile     tile
+	sweep    sweep
 }
 
 // pool keeps the scratch of threads that are done.
@@ -37,8 +38,14 @@ func (p *plan) scratch() *scratch {
 		return s
 	}
 	masks, columns := 0, 0
-	for i := range p.groups {
-		masks, columns = max(masks, p.groups[i].masks), max(columns, len(p.groups[i].columns))
+	count := func(groups []group) {
+		for i := range groups {
+			masks, columns = max(masks, groups[i].masks), max(columns, len(groups[i].columns))
+		}
+	}
+	count(p.groups)
+	for i := range p.deep {
+		count(p.deep[i].tops)
 	}
 	return &scratch{exceeds: make([]mask, masks), missing: make([]mask, columns)}
 }
@@ -100,6 +107,12 @@ func (p *plan) sum(x [][]float32, from, n int, s *scratch) {
 		if p.walk != nil {
 			p.walk.score(x, from+block, totals[:rows], &s.tile)
 		}
+	}
+	if few := n % blockRows; few <= fewRows {
+		n -= few
+	}
+	for i := range p.deep {
+		p.deep[i].sum(p.kernel, x, from, s.totals[:n], s)
 	}
 }
 

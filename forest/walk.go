@@ -2,8 +2,8 @@ package forest
 
 import "math"
 
-// walk is trees in the form in which single rows are walked down them, for trees
-// with so many splits that evaluating all of them takes longer.
+// walk is trees in the form in which single rows are walked down them by their
+// values, for trees with more cuts in a column than ranks tell apart.
 type walk struct {
 	features int
 	steps    []step
