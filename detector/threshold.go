@@ -17,8 +17,8 @@ func threshold(scores []float64, budget Budget, widthNS int64) (float64, Budget)
 	if budget.AlarmsPerContainerDay > 0 {
 		budget.Resolved *= nanosPerDay / float64(widthNS)
 	}
-	spend := int(math.Floor(budget.perWindow(widthNS) * float64(n)))
-	spend = min(max(spend, 0), n-1)
+	// Bounded as a float: an int of a share as large as one may ask for is undefined.
+	spend := int(min(max(math.Floor(budget.perWindow(widthNS)*float64(n)), 0), float64(n-1)))
 	// Exactly `spend` scores lie above this one, fewer where scores are equal.
 	return scores[n-1-spend], budget
 }

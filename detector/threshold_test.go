@@ -27,6 +27,7 @@ func TestThresholdSpendsAtMostTheBudget(t *testing.T) {
 		{"the same of ten-second windows are 10 %", ramp, day(864), 10 * time.Second, 0.899, 100},
 		{"equal scores are never split", flat, rate(0.5), time.Second, 0.5, 0},
 		{"a budget above every window", ramp, day(1e9), time.Second, 0, 999},
+		{"a budget above what an int holds", ramp, day(1e300), time.Second, 0, 999},
 	} {
 		got, budget := threshold(append([]float64(nil), tc.scores...), tc.budget, tc.width.Nanoseconds())
 		above := 0
