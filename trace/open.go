@@ -83,6 +83,9 @@ func open(path string, failed func(error) error) (*Trace, error) {
 		}
 	}
 	if len(t.files) == 0 {
+		if left, _ := filepath.Glob(filepath.Join(path, "journal", "host=*", "journal-*")); len(left) > 0 {
+			return nil, fmt.Errorf("%s: no complete file yet, only journals (%d): the recorder completes one at its rotation and when it stops; a killed one's are sealed by the next recorder, or mayfly inspect --salvage", path, len(left))
+		}
 		return nil, fmt.Errorf("%s: not a trace: no Parquet file below events, sequences, processes, containers or losses", path)
 	}
 	for _, files := range t.files {

@@ -78,7 +78,7 @@ func runInspect(cmd *cobra.Command, path string, opts inspectOptions) error {
 		return err
 	}
 	if left, _ := filepath.Glob(filepath.Join(path, "journal", "host=*", "journal-*")); len(left) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "mayfly: %d journals lie there: of a recorder that is at work, or was killed (--salvage)\n", len(left))
+		fmt.Fprintf(cmd.ErrOrStderr(), "mayfly: journals left to seal: %d, of a recorder that is at work, or was killed (--salvage)\n", len(left))
 	}
 	if err := printInspection(cmd.OutOrStdout(), in, opts); err != nil {
 		return err
