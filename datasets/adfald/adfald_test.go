@@ -45,6 +45,13 @@ func archive(t testing.TB, files [][2]string) []byte {
 	return b.Bytes()
 }
 
+func TestReadSaysThatAFileIsNoArchive(t *testing.T) {
+	_, err := Read(strings.NewReader(""), "empty.tar.xz")
+	if want := "empty.tar.xz: no xz archive: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %q and the cause", err, want)
+	}
+}
+
 func TestRead(t *testing.T) {
 	var b bytes.Buffer
 	z, err := xz.NewWriter(&b)

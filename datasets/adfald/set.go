@@ -52,7 +52,7 @@ func Open(name string) (*Set, error) {
 func Read(r io.Reader, name string) (*Set, error) {
 	z, err := xz.ReaderConfig{SingleStream: true}.NewReader(bufio.NewReader(r))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: no xz archive: %w", name, err)
 	}
 	return ReadTar(z, name)
 }
