@@ -19,3 +19,11 @@ func commands() []*cobra.Command {
 		newVersionCommand(),
 	}
 }
+
+// checkThreadCount refuses a number of threads that cannot be meant; 0 is one per processor.
+func checkThreadCount(command string, threads int) error {
+	if threads < 0 {
+		return usageErrorf("%s: --threads: want 0 or more, got %d", command, threads)
+	}
+	return nil
+}

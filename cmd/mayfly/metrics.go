@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -181,6 +182,11 @@ func (m *recordMetrics) write(path string, failed func(error)) {
 func checkTextfile(path string) error {
 	if filepath.Ext(path) != ".prom" {
 		return usageErrorf("record: --metrics-textfile %q: want a name that ends in .prom, for node_exporter reads no other", path)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("record: --metrics-textfile %q: %w", path, err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("record: --metrics-textfile %q: %s is no directory", path, filepath.Dir(path))
 	}
 	return checkOutput(path)
 }

@@ -113,6 +113,9 @@ func writeOutputs(folder string, outputs []output) (err error) {
 			fresh = append(fresh, out.path)
 		}
 		if err := renameio.WriteFile(out.path, contents[i].Bytes(), 0o644); err != nil {
+			if file := (*fs.PathError)(nil); errors.As(err, &file) {
+				err = file.Err // which names the file beside, that nobody asked for
+			}
 			return fmt.Errorf("%s: %w", out.path, err)
 		}
 	}

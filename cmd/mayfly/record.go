@@ -130,6 +130,9 @@ func (opts *recordOptions) check() (err error) {
 	if opts.Select, err = record.ParseSelection(opts.selects); err != nil {
 		return usageErrorf("record: --%v", err)
 	}
+	if opts.NoRuntime && len(opts.runtimes) > 0 {
+		return usageErrorf("record: --runtime and --no-runtime exclude each other")
+	}
 	if opts.NoRuntime && len(opts.selects) > 0 {
 		return usageErrorf("record: --select asks container runtimes; leave out --no-runtime")
 	}

@@ -62,6 +62,9 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 	if opts.exitCode < 0 || opts.exitCode > 125 {
 		return usageErrorf("replay: --exit-code: want 0 to 125, got %d", opts.exitCode)
 	}
+	if err := checkThreadCount("replay", opts.Threads); err != nil {
+		return err
+	}
 	d, err := detector.Load(args[0])
 	if err != nil {
 		return err

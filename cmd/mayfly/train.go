@@ -78,11 +78,17 @@ func newTrainCommand() *cobra.Command {
 
 func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 	d := &opts.Detector
-	if d.Budget.FalsePositiveRate != 0 {
+	if cmd.Flags().Changed("fpr") {
+		if d.Budget.FalsePositiveRate == 0 { // which would mean no wish
+			return usageErrorf("train: --fpr: want more than 0 and less than 1, got 0")
+		}
 		if cmd.Flags().Changed("alarms-per-container-day") {
 			return usageErrorf("train: give --fpr or --alarms-per-container-day, not both")
 		}
 		d.Budget.AlarmsPerContainerDay = 0
+	}
+	if err := checkThreadCount("train", d.Threads); err != nil {
+		return err
 	}
 	d.Random.NEstimators, d.Version = d.Forest.NEstimators, version()
 	if err := opts.Check(); err != nil {
