@@ -4,7 +4,8 @@
 //
 //	go test ./bench/live -v -timeout 0 -minutes 4
 //
-// records six minutes to learn from and four to look at. It needs root, Docker
+// records six minutes to learn from and four to look at; with -keep DIR the
+// recordings stay, and -again DIR learns and looks again in them. It needs root, Docker
 // and, of Debian, nginx-light, redis-server, busybox-static and util-linux. The
 // attacks are harmless and stay in containers that the test made, which have no
 // network but a loopback of their own. evaluate/RESULTS.md has the figures.

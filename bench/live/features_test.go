@@ -18,16 +18,17 @@ func read(t *testing.T, path string) []byte {
 	return data
 }
 
-// normalTime is how long containers were watched outside of attacks and what
-// follows them, in days.
-func normalTime(t *testing.T, path string, labels []feature.Label) (days float64, windows, containers int) {
+// ours reports whether a workload is one that the test made.
+func ours(workload string) bool { return strings.HasPrefix(workload, "mayfly-live/") }
+
+// windows goes through a file of features.
+func windows(t *testing.T, path string, do func(w *feature.Window)) {
 	t.Helper()
 	f, err := feature.OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	seen, ns := map[string]bool{}, int64(0)
 	var w feature.Window
 	for rec, err := range f.Windows(t.Context()) {
 		if err != nil {
@@ -39,15 +40,36 @@ func normalTime(t *testing.T, path string, labels []feature.Label) (days float64
 		}
 		for i := range view.Len() {
 			view.At(i, &w)
-			if slices.ContainsFunc(labels, func(l feature.Label) bool { l = extended(l); return l.Covers(&w) }) {
-				continue
-			}
-			ns += w.WidthNS
-			windows++
-			seen[w.ContainerID] = true
+			do(&w)
 		}
 	}
-	return float64(ns) / (24 * 3600e9), windows, len(seen)
+}
+
+// foreign labels all windows of containers that are not the test's.
+func foreign(t *testing.T, path string) (labels []feature.Label) {
+	t.Helper()
+	windows(t, path, func(w *feature.Window) {
+		if !ours(w.Workload) {
+			labels = append(labels, feature.Label{Container: w.ContainerID, FromNS: w.StartNS, ToNS: w.EndNS(), Attack: "foreign"})
+		}
+	})
+	return labels
+}
+
+// normalTime is how long the test's containers were watched outside of attacks and
+// what follows them, in days.
+func normalTime(t *testing.T, path string, labels []feature.Label) (days float64, n, containers int) {
+	t.Helper()
+	seen, ns := map[string]bool{}, int64(0)
+	windows(t, path, func(w *feature.Window) {
+		if !ours(w.Workload) || slices.ContainsFunc(labels, func(l feature.Label) bool { l = extended(l); return l.Covers(w) }) {
+			return
+		}
+		ns += w.WidthNS
+		n++
+		seen[w.ContainerID] = true
+	})
+	return float64(ns) / (24 * 3600e9), n, len(seen)
 }
 
 // TestTable: a finding within an attack is its own, one after it is late, one

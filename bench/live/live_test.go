@@ -21,14 +21,23 @@ import (
 var (
 	minutes = flag.Float64("minutes", 0, "how long to look for attacks, after half as long again to learn; 0: not at all")
 	keep    = flag.String("keep", "", "folder to leave recordings, labels and findings in")
+	again   = flag.String("again", "", "folder that -keep left: learn and look again, without recording")
 )
 
 // budgets are the wishes that detectors are trained with.
-var budgets = [][]string{nil, {"--fpr", "0.001"}, {"--fpr", "0.01"}}
+var budgets = [][]string{nil, {"--fpr", "0.001"}, {"--fpr", "0.005"}, {"--fpr", "0.01"}}
 
 // TestLive records usual days of three workloads, learns them, records another
 // with attacks, and prints what was found of them and what besides.
 func TestLive(t *testing.T) {
+	if *again != "" {
+		labels, err := feature.OpenLabels(filepath.Join(*again, "labels.csv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		(&measurement{dir: *again, binary: build(t, "mayfly/cmd/mayfly"), labels: labels}).report(t)
+		return
+	}
 	if *minutes == 0 {
 		t.Skip("a measurement: ask for it with -minutes 4")
 	}
@@ -44,14 +53,7 @@ func TestLive(t *testing.T) {
 
 	m.record(t, p, "usual", func(seconds int) { p.usual(t, seconds) }, int(90**minutes))
 	m.record(t, p, "attacked", func(seconds int) { m.labels = p.attacked(t, seconds) }, int(60**minutes))
-	var labels strings.Builder
-	labels.WriteString("container,from,to,attack\n")
-	for _, l := range m.labels {
-		labels.WriteString(line(l))
-	}
-	if err := os.WriteFile(m.path("labels.csv"), []byte(labels.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	m.write(t, "labels.csv", m.labels)
 	m.report(t)
 }
 
@@ -62,6 +64,17 @@ type measurement struct {
 }
 
 func (m *measurement) path(name string) string { return filepath.Join(m.dir, name) }
+
+func (m *measurement) write(t *testing.T, name string, labels []feature.Label) {
+	t.Helper()
+	text := "container,from,to,attack\n"
+	for _, l := range labels {
+		text += line(l)
+	}
+	if err := os.WriteFile(m.path(name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // record records what do does.
 func (m *measurement) record(t *testing.T, p *place, name string, do func(seconds int), seconds int) {
