@@ -132,6 +132,25 @@ static __noinline struct scratch *begin_truth(struct thread *t)
 	return NULL;
 }
 
+// take_scratch takes a buffer for an event. NULL: the event is lost, and counted.
+static __noinline struct scratch *take_scratch(struct thread *t, u32 kind)
+{
+	for (u32 i = 0; i < SCRATCHES; i++) {
+		u32 slot = i;
+		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
+
+		if (!s)
+			break;
+		if (__sync_val_compare_and_swap(&s->busy, 0, 1) != 0)
+			continue;
+		s->len = 0;
+		s->hooked = 0;
+		return s;
+	}
+	count_lost(t->cgroup, class_of(kind), true);
+	return NULL;
+}
+
 // event_begin takes a buffer and fills the head. NULL: the event is lost, and
 // counted, or its container is not wanted.
 static __always_inline struct scratch *event_begin(struct thread *t, struct task_struct *task,
@@ -144,25 +163,11 @@ static __always_inline struct scratch *event_begin(struct thread *t, struct task
 			__sync_lock_test_and_set(&s->busy, 0);
 		return NULL;
 	}
-	if (s) {
+	if (!s)
+		s = take_scratch(t, kind);
+	if (s)
 		fill_head(&s->head, t, task, kind);
-		return s;
-	}
-	for (u32 i = 0; i < SCRATCHES; i++) {
-		u32 slot = i;
-
-		s = bpf_map_lookup_elem(&scratches, &slot);
-		if (!s)
-			break;
-		if (__sync_val_compare_and_swap(&s->busy, 0, 1) != 0)
-			continue;
-		s->len = 0;
-		s->hooked = 0;
-		fill_head(&s->head, t, task, kind);
-		return s;
-	}
-	count_lost(t->cgroup, class_of(kind), true);
-	return NULL;
+	return s;
 }
 
 // event_end sends the event and gives the buffer back.
@@ -226,7 +231,8 @@ static __always_inline void section_end(struct scratch *s, u32 type, u32 len, u3
 	s->len = off + sizeof(*h) + ((len + 3) & ~3U);
 }
 
-// add_name adds a NUL-terminated string of the kernel's, without its NUL.
+// add_name adds a NUL-terminated string of the kernel's, without its NUL, and
+// returns its first character.
 __noinline int add_name(struct scratch *s, u32 type, u64 addr)
 {
 	u8 *to = room(s);
@@ -238,7 +244,7 @@ __noinline int add_name(struct scratch *s, u32 type, u64 addr)
 	if (n < 1 || n > TEXT_MAX)
 		return 0;
 	section_end(s, type, n - 1, n == TEXT_MAX ? SECTION_CUT : 0);
-	return 0;
+	return to[0];
 }
 
 // add_text adds a NUL-terminated string of the caller's memory, without its NUL.

@@ -65,8 +65,10 @@ var probes = []probe{
 	{Feature{Name: "fetching atomics", Needed: "to lock buffers: Linux 5.12", Must: true}, haveAtomics},
 	{Feature{Name: "task iterator", Needed: "to take the calls of threads that sleep: Linux 5.8", Must: true},
 		inKernel("bpf_iter_task")},
-	{Feature{Name: "security hooks", Needed: "to see arguments as the kernel uses them, and io_uring's operations: Linux 5.15 with bpf in lsm=; else arguments are read from the caller's memory when a call ends"},
+	{Feature{Name: "security hooks", Needed: "to see arguments as the kernel uses them: Linux 5.15 with bpf in lsm=; else arguments are read from the caller's memory when a call ends"},
 		hooksCalled},
+	{Feature{Name: "io_uring's tracepoints", Needed: "to see the operations of rings, with their results: Linux 6.4; before, security hooks see fewer, without results, and else none is seen"},
+		ringsTraced},
 	{Feature{Name: "registers of a task", Needed: "to know the call that a thread ends in: Linux 5.15; before, they are looked for where its stack begins"},
 		helper(asm.FnTaskPtRegs)},
 }

@@ -5,7 +5,7 @@
 //
 // io_uring's operations come by the same hooks, from the thread that submits them
 // or a worker of its process, and end in no call: they become events here, without
-// a result.
+// a result, on kernels where uring.h cannot make them.
 //
 // Each program is attached by itself; where a kernel lacks a hook, or runs without
 // the "bpf" security module, the event has what the caller's memory says when the
@@ -13,8 +13,6 @@
 #pragma once
 
 #include "call.h"
-
-#define PF_IO_WORKER 0x10
 
 // hook_via says whose a hook is: of the call the task is in (VIA_CALL), of an
 // operation that io_uring makes for it, or -1: of neither.
@@ -54,7 +52,7 @@ static __noinline struct scratch *hook_begin(u32 kind)
 	via = hook_via(task, kind);
 	if (via == VIA_CALL)
 		return kind == KIND_OPEN ? NULL : begin_truth(t);
-	if (via < 0)
+	if (via < 0 || ring_traced)
 		return NULL;
 	s = event_begin(t, task, kind);
 	if (s)
@@ -255,8 +253,9 @@ static __noinline int socket_hook(u32 kind, struct socket *socket, u64 addr, u32
 	if (!t)
 		return 0;
 	via = hook_via(task, kind);
-	if (via >= 0)
-		keep_address(t, addr, len);
+	if (via < 0 || (via == VIA_IO_URING && ring_traced))
+		return 0;
+	keep_address(t, addr, len);
 	if (via != VIA_IO_URING)
 		return 0;
 	s = event_begin(t, task, kind);

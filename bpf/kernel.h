@@ -316,4 +316,74 @@ enum bpf_func_id {
 	BPF_FUNC_task_pt_regs = 175,
 };
 
+// Of io_uring: a request, and the command data that its operation keeps in it.
+struct io_cqe {
+	u64 user_data;
+	s32 res;
+};
+
+struct io_uring_cqe {
+	u64 user_data;
+	s32 res;
+};
+
+struct io_cmd_data {
+	struct file *file;
+};
+
+struct io_ring_ctx;
+
+struct io_kiocb {
+	struct file *file;
+	struct io_cmd_data cmd;
+	u8 opcode;
+	u64 flags;
+	struct io_cqe cqe;
+	struct io_ring_ctx *ctx;
+	void *async_data;
+};
+
+struct filename {
+	const char *name; // the kernel's copy
+};
+
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct io_unlink {
+	int dfd;
+	int flags;
+	struct filename *filename;
+};
+
+struct io_rename {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+	int flags;
+};
+
+struct io_link {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+	int flags;
+};
+
+struct io_connect {
+	void *addr; // the caller's
+	int addr_len;
+};
+
+struct io_accept {
+	u32 iou_flags;
+	u32 file_slot;
+};
+
 #pragma clang attribute pop

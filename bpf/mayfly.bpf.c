@@ -9,6 +9,8 @@
 #include "process.h"
 #include "call.h"
 #include "hook.h"
+#include "uring.h"
+#include "idle.h"
 
 // Named here so that bpf2go writes their Go types.
 const struct event *unused_event __attribute__((unused));

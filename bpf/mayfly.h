@@ -151,6 +151,7 @@ volatile const bool record_host;  // --all
 volatile const bool record_setup; // what runtimes do before a container's first program
 volatile const bool selective;    // user space may deselect containers
 volatile const bool cgroup_v1;    // the pids controller has a hierarchy of its own
+volatile const bool ring_traced; // uring.h is there
 volatile const u32 call_execve, call_execveat, call_sigreturn;
 volatile const u64 epoch_length;
 

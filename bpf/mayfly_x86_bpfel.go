@@ -13,6 +13,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type MayflyAcceptKey struct {
+	_        structs.HostLayout
+	Ring     uint64
+	UserData uint64
+}
+
 type MayflyBudget struct {
 	_     structs.HostLayout
 	Sent  uint64
@@ -172,11 +178,13 @@ type MayflyThread struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	MayflyMapAccepts         = "accepts"
 	MayflyMapBudgets         = "budgets"
 	MayflyMapContainers      = "containers"
 	MayflyMapCounts          = "counts"
 	MayflyMapDeselected      = "deselected"
 	MayflyMapEvents          = "events"
+	MayflyMapHeld            = "held"
 	MayflyMapPlaces          = "places"
 	MayflyMapScratches       = "scratches"
 	MayflyMapSecurity        = "security"
@@ -207,6 +215,8 @@ const (
 	MayflyProgProcessExec    = "process_exec"
 	MayflyProgProcessExit    = "process_exit"
 	MayflyProgProcessFork    = "process_fork"
+	MayflyProgRingCompleted  = "ring_completed"
+	MayflyProgRingSubmitted  = "ring_submitted"
 	MayflyProgSysExit        = "sys_exit"
 	MayflyProgTaskMoved      = "task_moved"
 	MayflyProgWhoami         = "whoami"
@@ -226,7 +236,9 @@ const (
 	MayflyVarQuiet           = "quiet"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
+	MayflyVarRingResult      = "ring_result"
 	MayflyVarRingSizes       = "ring_sizes"
+	MayflyVarRingTraced      = "ring_traced"
 	MayflyVarSelective       = "selective"
 	MayflyVarSelfTgid        = "self_tgid"
 	MayflyVarSpecial         = "special"
@@ -302,6 +314,8 @@ type MayflyProgramSpecs struct {
 	ProcessExec   *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit   *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork   *ebpf.ProgramSpec `ebpf:"process_fork"`
+	RingCompleted *ebpf.ProgramSpec `ebpf:"ring_completed"`
+	RingSubmitted *ebpf.ProgramSpec `ebpf:"ring_submitted"`
 	SysExit       *ebpf.ProgramSpec `ebpf:"sys_exit"`
 	TaskMoved     *ebpf.ProgramSpec `ebpf:"task_moved"`
 	Whoami        *ebpf.ProgramSpec `ebpf:"whoami"`
@@ -311,11 +325,13 @@ type MayflyProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MayflyMapSpecs struct {
+	Accepts    *ebpf.MapSpec `ebpf:"accepts"`
 	Budgets    *ebpf.MapSpec `ebpf:"budgets"`
 	Containers *ebpf.MapSpec `ebpf:"containers"`
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
 	Deselected *ebpf.MapSpec `ebpf:"deselected"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
+	Held       *ebpf.MapSpec `ebpf:"held"`
 	Places     *ebpf.MapSpec `ebpf:"places"`
 	Scratches  *ebpf.MapSpec `ebpf:"scratches"`
 	Security   *ebpf.MapSpec `ebpf:"security"`
@@ -346,7 +362,9 @@ type MayflyVariableSpecs struct {
 	Quiet           *ebpf.VariableSpec `ebpf:"quiet"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
+	RingResult      *ebpf.VariableSpec `ebpf:"ring_result"`
 	RingSizes       *ebpf.VariableSpec `ebpf:"ring_sizes"`
+	RingTraced      *ebpf.VariableSpec `ebpf:"ring_traced"`
 	Selective       *ebpf.VariableSpec `ebpf:"selective"`
 	SelfTgid        *ebpf.VariableSpec `ebpf:"self_tgid"`
 	Special         *ebpf.VariableSpec `ebpf:"special"`
@@ -378,11 +396,13 @@ func (o *MayflyObjects) Close() error {
 //
 // It can be passed to LoadMayflyObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MayflyMaps struct {
+	Accepts    *ebpf.Map `ebpf:"accepts"`
 	Budgets    *ebpf.Map `ebpf:"budgets"`
 	Containers *ebpf.Map `ebpf:"containers"`
 	Counts     *ebpf.Map `ebpf:"counts"`
 	Deselected *ebpf.Map `ebpf:"deselected"`
 	Events     *ebpf.Map `ebpf:"events"`
+	Held       *ebpf.Map `ebpf:"held"`
 	Places     *ebpf.Map `ebpf:"places"`
 	Scratches  *ebpf.Map `ebpf:"scratches"`
 	Security   *ebpf.Map `ebpf:"security"`
@@ -395,11 +415,13 @@ type MayflyMaps struct {
 
 func (m *MayflyMaps) Close() error {
 	return _MayflyClose(
+		m.Accepts,
 		m.Budgets,
 		m.Containers,
 		m.Counts,
 		m.Deselected,
 		m.Events,
+		m.Held,
 		m.Places,
 		m.Scratches,
 		m.Security,
@@ -431,7 +453,9 @@ type MayflyVariables struct {
 	Quiet           *ebpf.Variable `ebpf:"quiet"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`
+	RingResult      *ebpf.Variable `ebpf:"ring_result"`
 	RingSizes       *ebpf.Variable `ebpf:"ring_sizes"`
+	RingTraced      *ebpf.Variable `ebpf:"ring_traced"`
 	Selective       *ebpf.Variable `ebpf:"selective"`
 	SelfTgid        *ebpf.Variable `ebpf:"self_tgid"`
 	Special         *ebpf.Variable `ebpf:"special"`
@@ -469,6 +493,8 @@ type MayflyPrograms struct {
 	ProcessExec   *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit   *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork   *ebpf.Program `ebpf:"process_fork"`
+	RingCompleted *ebpf.Program `ebpf:"ring_completed"`
+	RingSubmitted *ebpf.Program `ebpf:"ring_submitted"`
 	SysExit       *ebpf.Program `ebpf:"sys_exit"`
 	TaskMoved     *ebpf.Program `ebpf:"task_moved"`
 	Whoami        *ebpf.Program `ebpf:"whoami"`
@@ -498,6 +524,8 @@ func (p *MayflyPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
+		p.RingCompleted,
+		p.RingSubmitted,
 		p.SysExit,
 		p.TaskMoved,
 		p.Whoami,

@@ -13,29 +13,40 @@ import (
 // Missing says what to do without although the kernel has it, so that each
 // fallback can be tested on a kernel that lacks nothing.
 type Missing struct {
-	Hooks bool // security hooks: arguments as the kernel uses them, and io_uring
+	Hooks bool // security hooks: arguments as the kernel uses them
+	Rings bool // io_uring's tracepoints: its operations with their results
 	Slots bool // the array of threads: each in its task's storage
 }
 
-// hooks lists the programs at security hooks, and what cannot be seen without.
-var hooks = map[string]string{
-	MayflyProgHookUnlink:    "unlink: path as the caller's memory says at the end of the call; none of io_uring's",
-	MayflyProgHookRmdir:     "rmdir: path as the caller's memory says at the end of the call",
-	MayflyProgHookRename:    "rename: paths as the caller's memory says at the end of the call; none of io_uring's",
-	MayflyProgHookLink:      "link: paths as the caller's memory says at the end of the call; none of io_uring's",
-	MayflyProgHookSymlink:   "symlink: paths as the caller's memory says at the end of the call; none of io_uring's",
-	MayflyProgHookChmod:     "chmod: path as the caller's memory says at the end of the call",
-	MayflyProgHookChown:     "chown: path as the caller's memory says at the end of the call",
-	MayflyProgHookMount:     "mount: source, target and type as the caller's memory says at the end of the call",
-	MayflyProgHookMoveMount: "move_mount: paths as the caller's memory says at the end of the call",
-	MayflyProgHookUmount:    "umount: path as the caller's memory says at the end of the call",
-	MayflyProgHookModule:    "module_load: file by its descriptor at the end of the call",
-	MayflyProgHookOpen:      "open: none of io_uring's",
-	MayflyProgHookConnect:   "connect: address of one that failed as the caller's memory says at the end of the call; none of io_uring's",
-	MayflyProgHookBind:      "bind: address of one that failed as the caller's memory says at the end of the call; none of io_uring's",
-	MayflyProgHookListen:    "listen: none of io_uring's",
-	MayflyProgHookAccept:    "accept: none of io_uring's",
-	MayflyProgHookExec:      "exec: whether the caller's path was changed under the kernel's hands",
+// hook is what cannot be seen without the program at a security hook.
+type hook struct {
+	call string // of calls
+	ring string // of io_uring's operations, where RingSubmitted is not there either
+}
+
+const (
+	atEnd  = " as the caller's memory says at the end of the call"
+	noRing = "none of io_uring's"
+)
+
+var hooks = map[string]hook{
+	MayflyProgHookUnlink:    {"unlink: path" + atEnd, "unlink: " + noRing},
+	MayflyProgHookRmdir:     {"rmdir: path" + atEnd, "rmdir: " + noRing},
+	MayflyProgHookRename:    {"rename: paths" + atEnd, "rename: " + noRing},
+	MayflyProgHookLink:      {"link: paths" + atEnd, "link: " + noRing},
+	MayflyProgHookSymlink:   {"symlink: paths" + atEnd, "symlink: " + noRing},
+	MayflyProgHookChmod:     {call: "chmod: path" + atEnd},
+	MayflyProgHookChown:     {call: "chown: path" + atEnd},
+	MayflyProgHookMount:     {call: "mount: source, target and type" + atEnd},
+	MayflyProgHookMoveMount: {call: "move_mount: paths" + atEnd},
+	MayflyProgHookUmount:    {call: "umount: path" + atEnd},
+	MayflyProgHookModule:    {call: "module_load: file by its descriptor at the end of the call"},
+	MayflyProgHookOpen:      {ring: "open: " + noRing},
+	MayflyProgHookConnect:   {"connect: address of one that failed" + atEnd, "connect: " + noRing},
+	MayflyProgHookBind:      {"bind: address of one that failed" + atEnd, "bind: " + noRing},
+	MayflyProgHookListen:    {ring: "listen: " + noRing},
+	MayflyProgHookAccept:    {ring: "accept: " + noRing},
+	MayflyProgHookExec:      {call: "exec: whether the caller's path was changed under the kernel's hands"},
 }
 
 // hookName is the kernel's function that a program at a security hook stands for.
@@ -53,11 +64,21 @@ func (m Missing) drop(spec *ebpf.CollectionSpec) (blind []string) {
 			}
 		}
 	}
+	traced := m.traceRings(spec)
 	for name, what := range hooks {
-		if lacks(spec.Programs[name]) {
-			delete(spec.Programs, name)
-			blind = append(blind, what)
+		if !lacks(spec.Programs[name]) {
+			continue
 		}
+		delete(spec.Programs, name)
+		if what.call != "" {
+			blind = append(blind, what.call)
+		}
+		if what.ring != "" && !traced {
+			blind = append(blind, what.ring)
+		}
+	}
+	if !traced {
+		blind = append(blind, "io_uring: results of its operations")
 	}
 	if m.Slots {
 		_ = spec.Variables[MayflyVarNoSlots].Set(true)

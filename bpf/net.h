@@ -72,16 +72,20 @@ __noinline int add_sock(struct scratch *s, u64 addr)
 	return 1;
 }
 
-// add_sock_of adds the addresses of the socket behind a descriptor, if it is one.
-static __noinline int add_sock_of(struct scratch *s, s32 fd)
+// add_sock_file adds the addresses of the socket behind a file, if it is one.
+static __noinline int add_sock_file(struct scratch *s, struct file *file)
 {
-	struct file *file = (struct file *)file_at(fd);
 	struct socket *socket;
 
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
 	socket = BPF_CORE_READ(file, private_data);
 	return add_sock(s, (u64)BPF_CORE_READ(socket, sk));
+}
+
+static __always_inline int add_sock_of(struct scratch *s, s32 fd)
+{
+	return add_sock_file(s, (struct file *)file_at(fd));
 }
 
 __noinline int add_sockaddr(struct scratch *s, u64 addr, u64 len)

@@ -118,23 +118,28 @@ __noinline u64 file_at(s32 fd)
 	return (u64)file;
 }
 
+// add_base adds what a relative path starts from.
+static __noinline int add_base(struct scratch *s, u32 type, s32 dir)
+{
+	struct file *file;
+
+	if (dir == AT_FDCWD) {
+		add_cwd(s, type);
+		return 0;
+	}
+	file = (struct file *)file_at(dir);
+	if (file)
+		add_file(s, type, file);
+	return 0;
+}
+
 // add_argument_path adds the caller's path, and where it is relative, or empty
 // and so stands for the directory descriptor, what it starts from.
 __noinline int add_argument_path(struct scratch *s, u32 type, u64 addr, s32 dir)
 {
 	int first = add_text(s, type, addr);
-	struct file *file;
 
-	if (!s)
+	if (!s || first == '/')
 		return 0;
-	if (first == '/')
-		return 0;
-	if (dir == AT_FDCWD) {
-		add_cwd(s, type + 1);
-		return 0;
-	}
-	file = (struct file *)file_at(dir);
-	if (file)
-		add_file(s, type + 1, file);
-	return 0;
+	return add_base(s, type + 1, dir);
 }

@@ -117,10 +117,16 @@ static const u8 hex_digits[256] = {
 
 // names_container looks for a container's id in a cgroup's name: a run of 64
 // hex digits, whatever stands around it (docker-<id>.scope, <id>, crio-<id>.scope).
-// The monitors that podman and CRI-O keep beside a container are none.
-static __always_inline bool names_container(const char *name)
+// The monitors that podman and CRI-O keep beside a container are none. (It is
+// global so that the verifier follows its loop once, not for each ancestor.)
+__noinline int names_container(struct container *c)
 {
+	const char *name;
 	u32 run = 0, found = 0;
+
+	if (!c) // never; but a global function's argument may be NULL to the verifier
+		return 0;
+	name = c->name;
 
 	for (int i = 0; i < NAME_MAX_LEN; i++) {
 		run = (run + 1) & hex_digits[(u8)name[i]];
@@ -182,7 +188,7 @@ __noinline u64 classify(u64 addr)
 		if (!BPF_CORE_READ(cgroup, level))
 			return 0;
 		bpf_probe_read_kernel_str(c.name, sizeof(c.name), BPF_CORE_READ(cgroup, kn, name));
-		if (names_container(c.name))
+		if (names_container(&c))
 			return meet(cgroup, &c);
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 		if (!cgroup)
@@ -215,6 +221,24 @@ static __noinline u64 container_of_task(struct task_struct *task)
 	return container ?: verdict((u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
 }
 
+#define PF_IO_WORKER 0x10 // a thread that io_uring made: a ring's poller, or a worker
+
+// first_state is the state of a thread that nothing is known of. No fork is seen
+// of one that io_uring made: it is what its process is.
+static __noinline u32 first_state(struct task_struct *task)
+{
+	struct thread *leader;
+
+	if (task->start_boottime <= attached)
+		return STATE_MEMBER;
+	if (!(task->flags & PF_IO_WORKER))
+		return STATE_SETUP;
+	leader = known_thread(task->group_leader);
+	if (leader && leader->state != STATE_NEW)
+		return leader->state;
+	return (u64)BPF_CORE_READ(task, nsproxy, mnt_ns) == host_mounts ? STATE_SETUP : STATE_MEMBER;
+}
+
 static int flush(struct thread *t, struct task_struct *task, bool owner);
 
 // settle finds out about the current task where it is new, or was not looked at
@@ -242,7 +266,7 @@ static __noinline struct thread *settle(struct task_struct *task)
 		if (container)
 			t->host = 0;
 		if (container && t->state == STATE_NEW)
-			t->state = task->start_boottime > attached ? STATE_SETUP : STATE_MEMBER;
+			t->state = first_state(task);
 		t->record = container ? t->state == STATE_MEMBER || record_setup : record_host && id;
 		if (task->tgid == self_tgid || unwanted(t))
 			t->record = 0;

@@ -238,7 +238,8 @@ func (c *converter) socket(raw *rawEvent, e *trace.Event) {
 		passed = s[sectionSockaddr].bytes
 	}
 	failed := raw.Ret < 0 && raw.Ret != -int64(unix.EINPROGRESS)
-	wanted := kind == bpf.Connect || kind == bpf.Bind && (failed || raw.Via == bpf.ViaIOUring)
+	unknown := raw.Via == bpf.ViaIOUring && raw.Call == 0xffff // whether it failed
+	wanted := kind == bpf.Connect || kind == bpf.Bind && (failed || unknown)
 	if !wanted || len(passed) < 2 || !failed && (names.peerPort != 0 || e.Addr != "" && names.family == unix.AF_UNIX) {
 		return
 	}

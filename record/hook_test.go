@@ -78,40 +78,6 @@ func TestSwappedBlind(t *testing.T) {
 	}
 }
 
-// TestURing wants what a program does through io_uring, by itself and by a worker.
-func TestURing(t *testing.T) {
-	needHooks(t)
-	rec := startRecording(t, nil)
-	id, cgroup := fakeContainer(t)
-	dir := t.TempDir()
-	out, err := inCgroup(t, cgroup, "uring:"+dir).Output()
-	if err != nil {
-		if strings.Contains(string(out)+err.Error(), "io_uring_setup") {
-			t.Skip(err)
-		}
-		t.Fatalf("%v\n%s", err, out)
-	}
-	tr := rec.end()
-	var got strings.Builder
-	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
-		if e.ContainerID == id && e.Via == trace.ViaIOUring {
-			got.WriteString(strings.ReplaceAll(describe(&e), dir, "DIR") + "\n")
-		}
-	}
-	for _, want := range []string{
-		`open path=DIR/old0 flags=\d+ mode=0`, `open path=DIR/old1 flags=\d+ mode=0`,
-		`rename path=DIR/old0 path2=DIR/moved0 flags=0`, `rename path=DIR/old1 path2=DIR/moved1 flags=0`,
-		`unlink path=DIR/moved0 flags=0`, `unlink path=DIR/moved1 flags=0`,
-		`connect family=inet addr=127\.0\.0\.1 port=9 local=0\.0\.0\.0 localport=0`,
-	} {
-		wantLine(t, got.String(), want)
-	}
-	if t.Failed() {
-		t.Logf("%s\nchild: %s", got.String(), out)
-	}
-	checkBalance(t, tr, id)
-}
-
 // TestHooksOff wants each kind of event without hooks as well.
 func TestHooksOff(t *testing.T) {
 	checkKinds(t, func(o *Options) { o.BPF.Without.Hooks = true })
