@@ -107,6 +107,7 @@ func TestRecordConfined(t *testing.T) {
 			"sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do cat /etc/passwd | wc; done; true --password xyzzy-hunter2")
 		c.Wait(t)
 		checkThreads(t, cmd.Process.Pid)
+		time.Sleep(time.Second / 2) // so that they fall into several files
 	}
 	if r, err := http.Get("http://" + address + "/metrics"); err != nil {
 		t.Error(err)
