@@ -181,7 +181,7 @@ func (s *scoring) carried(scored *detector.Scored, i int, w *feature.Window) ([]
 // telling chooses among new items: the first of each kind before the second of
 // any, kinds that change what runs before kinds that read and write.
 func telling(items []feature.NewItem) []feature.NewItem {
-	kinds := []string{"write-exec", "exec", "priv", "cap", "connect", "listen", "accept", "call", "write", "read"}
+	kinds := []string{"write-exec", "exec", "priv", "cap", "connect", "listen", "accept", "bind", "call", "write", "read"}
 	nth := map[string]int{}
 	type ranked struct {
 		round, kind int

@@ -133,3 +133,40 @@ func BenchmarkBuilder(b *testing.B) {
 		build(BuilderOptions{}, all)
 	}
 }
+
+func TestPods(t *testing.T) {
+	pod := func(namespace, owner string, labels ...string) *trace.Container {
+		return &trace.Container{Image: "web", PodNamespace: namespace, Owner: owner, Labels: labels}
+	}
+	all := []*trace.Container{
+		pod("shop", "Deployment/web", "app=web", "io.kubernetes.pod.name=web-1", "pod-template-hash=1", "tier=front"),
+		pod("shop", "Deployment/web", "app=web", "pod-template-hash=2", "tier=front"),
+		pod("test", "", "app=web", "tier=back"),
+		pod("test", "", "io.kubernetes.pod.name=web-3"), // its pod's labels are not known
+		{Image: "web", Labels: []string{"app=other"}},   // in no pod
+	}
+	want := &Pods{Namespaces: []string{"shop", "test"}, Owners: []string{"Deployment/web"}, Labels: []string{"app=web"}}
+	for turn := range all {
+		b := NewBuilder(BuilderOptions{})
+		for i := range all {
+			b.Declare("web", all[(i+turn)%len(all)])
+		}
+		var text bytes.Buffer
+		if err := b.Profile().Encode(&text); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Decode(&text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, p.Workload("web").Declared.Pods); diff != "" {
+			t.Errorf("from %d on (-want +got):\n%s", turn, diff)
+		}
+	}
+	b := NewBuilder(BuilderOptions{})
+	b.Declare("web", pod("a", "", "app=web"))
+	b.Declare("web", pod("a", "", "app=db"))
+	if got := b.Profile().Workload("web").Declared.Pods.Labels; got == nil || len(got) != 0 {
+		t.Errorf("labels of pods with nothing in common: got %#v, want an empty list", got)
+	}
+}

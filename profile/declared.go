@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -60,6 +61,57 @@ type Declared struct {
 	Ports       []string `json:"ports,omitempty"`
 	Mounts      []string `json:"mounts,omitempty"`
 	Privileged  bool     `json:"privileged,omitempty"` // any of them was
+	Pods        *Pods    `json:"pods,omitempty"`       // nil where none was in a Kubernetes pod
+}
+
+// Pods is what the pods of a workload have in common.
+type Pods struct {
+	Namespaces []string `json:"namespaces"`       // of any of them, sorted
+	Owners     []string `json:"owners,omitempty"` // what made them, as Deployment/web; sorted
+	Labels     []string `json:"labels"`           // key=value that every one of them has, sorted; nil where no runtime told of any
+}
+
+// podsOf returns what is known of the pod of a container, nil where it has none.
+func podsOf(c *trace.Container) *Pods {
+	if c.PodNamespace == "" {
+		return nil
+	}
+	p := &Pods{Namespaces: []string{clean(c.PodNamespace)}}
+	if c.Owner != "" {
+		p.Owners = []string{clean(c.Owner)}
+	}
+	for _, label := range c.Labels {
+		if !strings.HasPrefix(label, "io.kubernetes.") && !strings.HasPrefix(label, "annotation.") { // the kubelet's, of the container
+			p.Labels = insert(p.Labels, clean(label), maxDeclared)
+		}
+	}
+	return p
+}
+
+// merge keeps the labels that both have. One without labels says nothing of
+// them: the runtime that told of it did not know its pod.
+func (p *Pods) merge(other *Pods) *Pods {
+	if p == nil || other == nil {
+		return cmp.Or(p, other)
+	}
+	out := &Pods{Namespaces: slices.Clone(p.Namespaces), Owners: slices.Clone(p.Owners)}
+	for _, name := range other.Namespaces {
+		out.Namespaces = insert(out.Namespaces, name, maxDeclared)
+	}
+	for _, name := range other.Owners {
+		out.Owners = insert(out.Owners, name, maxDeclared)
+	}
+	if p.Labels == nil || other.Labels == nil {
+		out.Labels = slices.Concat(p.Labels, other.Labels)
+		return out
+	}
+	out.Labels = []string{}
+	for _, label := range p.Labels {
+		if _, ok := slices.BinarySearch(other.Labels, label); ok {
+			out.Labels = append(out.Labels, label)
+		}
+	}
+	return out
 }
 
 // lists returns every list, in a fixed order.
@@ -98,6 +150,7 @@ func (d *Declared) declare(c *trace.Container) {
 		Seccomp: []string{c.Seccomp}, AppArmor: []string{c.AppArmor},
 		Networks: []string{c.NetworkMode}, Ports: c.Ports, Mounts: c.Mounts,
 		Privileged: c.Privileged != nil && *c.Privileged,
+		Pods:       podsOf(c),
 	}
 	d.merge(&add)
 }
@@ -114,6 +167,7 @@ func (d *Declared) merge(other *Declared) {
 		}
 	}
 	d.Privileged = d.Privileged || other.Privileged
+	d.Pods = d.Pods.merge(other.Pods)
 }
 
 // insert adds value to a sorted set of at most limit values; the ones that sort

@@ -35,9 +35,9 @@ func AppendRow(dst []Item, b *trace.EventBatch, i int) []Item {
 	case trace.Listen:
 		e.family, e.addr = b.Family(i), b.LocalAddr(i)
 		e.port, e.hasPort = b.LocalPort(i)
-	case trace.Accept:
+	case trace.Accept, trace.Bind:
 		e.family = b.Family(i)
-	case trace.FileOpen, trace.Unshare:
+	case trace.FileOpen, trace.Unshare, trace.Fork:
 		e.arg, e.hasArg = b.Flags(i)
 	default:
 		e.arg, e.hasArg = b.Arg(i)
@@ -53,7 +53,7 @@ func AppendEvent(dst []Item, ev *trace.Event) []Item {
 	switch e.kind {
 	case trace.Listen:
 		e.addr, port = ev.LocalAddr, ev.LocalPort
-	case trace.FileOpen, trace.Unshare:
+	case trace.FileOpen, trace.Unshare, trace.Fork:
 		arg = ev.Flags
 	}
 	e.failed = ev.Ret != nil && *ev.Ret < 0
@@ -90,6 +90,8 @@ func (e *observed) append(dst []Item) []Item {
 		return appendItem(dst, Listen, e.peer())
 	case trace.Accept:
 		return appendItem(dst, Accept, e.family)
+	case trace.Bind:
+		return appendItem(dst, Bind, e.family)
 	case trace.CapSet:
 		return appendCaps(dst, uint64(e.arg))
 	case trace.SetUID, trace.SetGID, trace.BPF:
@@ -98,7 +100,9 @@ func (e *observed) append(dst []Item) []Item {
 		}
 		return appendItem(dst, Priv, string(e.kind)+":"+strconv.FormatInt(e.arg, 10))
 	case trace.Unshare:
-		return appendNamespaces(dst, uint64(e.arg))
+		return appendNamespaces(dst, "unshare:", uint64(e.arg))
+	case trace.Fork:
+		return appendNamespaces(dst, "clone:", uint64(e.arg))
 	case trace.Mount, trace.Umount, trace.Ptrace, trace.ModuleLoad, trace.Setns, trace.MemfdCreate:
 		return appendItem(dst, Priv, string(e.kind))
 	}
@@ -190,7 +194,8 @@ func appendCaps(dst []Item, mask uint64) []Item {
 	return dst
 }
 
-// namespaces are the CLONE_NEW* flags: include/uapi/linux/sched.h.
+// namespaces are the CLONE_NEW* flags: include/uapi/linux/sched.h. A fork's
+// NEWTIME does not exist: the bit is its exit signal's.
 var namespaces = []struct {
 	flag uint64
 	name string
@@ -199,10 +204,10 @@ var namespaces = []struct {
 	{0x8000000, "NEWIPC"}, {0x10000000, "NEWUSER"}, {0x20000000, "NEWPID"}, {0x40000000, "NEWNET"},
 }
 
-func appendNamespaces(dst []Item, flags uint64) []Item {
+func appendNamespaces(dst []Item, how string, flags uint64) []Item {
 	for _, ns := range namespaces {
 		if flags&ns.flag != 0 {
-			dst = append(dst, Item{Priv, "unshare:" + ns.name})
+			dst = append(dst, Item{Priv, how + ns.name})
 		}
 	}
 	return dst

@@ -16,8 +16,9 @@ const (
 	Connect   = "connect"    // inet:10.0.0.1:443, inet6:[::1]:443, unix:/run/x.sock, or another family's name alone
 	Listen    = "listen"     // inet:0.0.0.0:80, unix:/run/x.sock
 	Accept    = "accept"     // family alone: inet, inet6, unix
+	Bind      = "bind"       // family alone, of a socket that got a name: inet, netlink, packet, alg
 	Cap       = "cap"        // CAP_NET_ADMIN: in the effective set after a capset
-	Priv      = "priv"       // setuid:0, setgid:0, mount, umount, ptrace, module_load, bpf:5, unshare:NEWNS, setns, memfd_create
+	Priv      = "priv"       // setuid:0, setgid:0, mount, umount, ptrace, module_load, bpf:5, unshare:NEWNS, clone:NEWPID, setns, memfd_create
 	Call      = "call"       // a system call, as trace.CallName names it
 )
 
@@ -26,12 +27,12 @@ const MaxValue = 4096
 
 // Kinds lists every kind, sorted.
 func Kinds() []string {
-	return []string{Accept, Call, Cap, Connect, Exec, Listen, Priv, Read, Write, WriteExec}
+	return []string{Accept, Bind, Call, Cap, Connect, Exec, Listen, Priv, Read, Write, WriteExec}
 }
 
 func knownKind(kind string) bool {
 	switch kind {
-	case Accept, Call, Cap, Connect, Exec, Listen, Priv, Read, Write, WriteExec:
+	case Accept, Bind, Call, Cap, Connect, Exec, Listen, Priv, Read, Write, WriteExec:
 		return true
 	}
 	return false

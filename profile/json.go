@@ -88,6 +88,9 @@ func (w *Workload) check() error {
 	lists := []*[]string{&w.Containers, &w.Hosts, &w.Machines}
 	if w.Declared != nil {
 		lists = append(lists, w.Declared.lists()...)
+		if p := w.Declared.Pods; p != nil {
+			lists = append(lists, &p.Namespaces, &p.Owners, &p.Labels)
+		}
 	}
 	for _, list := range lists {
 		if err := checkSet(*list); err != nil {

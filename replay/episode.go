@@ -172,7 +172,7 @@ func newThings(what *feature.Description) (all []uint64) {
 
 // itemRank orders the kinds of item, the ones first that say most when they are new.
 var itemRank = map[string]int{profile.WriteExec: 1, profile.Priv: 2, profile.Cap: 3, profile.Exec: 4,
-	profile.Connect: 5, profile.Listen: 6, profile.Write: 7, profile.Read: 8, profile.Accept: 9}
+	profile.Connect: 5, profile.Listen: 6, profile.Write: 7, profile.Read: 8, profile.Accept: 9, profile.Bind: 10}
 
 // rankOf orders new items for a reader: by kind, those first that a technique of
 // ATT&CK is known for.

@@ -112,6 +112,8 @@ func deedOf(item profile.Item) string {
 		return "listened on " + value
 	case profile.Accept:
 		return "accepted a connection of " + value
+	case profile.Bind:
+		return "named a socket of " + value
 	case profile.Cap:
 		return "took " + value
 	case profile.Priv:

@@ -24,7 +24,8 @@ var adminOperations = []string{"bpf", "module_load", "mount", "setns", "umount",
 // and that none has CAP_SYS_ADMIN or CAP_SYS_MODULE. A workload that makes user
 // namespaces is not confined: it is its own administrator in there.
 func confined(w *profile.Workload) bool {
-	if w.Declared == nil || w.Declared.Privileged || w.Has(profile.Item{Kind: profile.Priv, Value: "unshare:NEWUSER"}) {
+	if w.Declared == nil || w.Declared.Privileged || w.Has(profile.Item{Kind: profile.Priv, Value: "unshare:NEWUSER"}) ||
+		w.Has(profile.Item{Kind: profile.Priv, Value: "clone:NEWUSER"}) {
 		return false
 	}
 	return !slices.ContainsFunc(w.Declared.CapAdd, func(name string) bool {

@@ -36,7 +36,7 @@ func (p *Paths) Empty() bool { return len(p.Exact)+len(p.Dirs)+len(p.Globs) == 0
 
 // Peer is an address with a port, as profile.Connect items have it.
 type Peer struct {
-	Addr string `json:"addr"`
+	Addr string `json:"addr"` // an IP address, or a prefix of them in CIDR notation
 	Port uint16 `json:"port"`
 }
 
@@ -83,13 +83,15 @@ func (b Basis) String() string {
 // Set is every rule of one workload.
 type Set struct {
 	Workload string
-	Images   []string // values of container.image.repository that it may have, sorted; empty when the image is not known
-	Digest   string   // of the image, when the workload is bound to it
-	Rules    []Rule   // in the order of the kinds
-	Calls    *CallSet // nil when the profile has no system calls
-	Risks    []string // why the set would have been refused without force, and what it left out
-	Covered  []string // items of findings that a rule of the set catches already: "item: rule"
-	Skipped  []string // items of findings that no target can express
+	Images   []string          // values of container.image.repository that it may have, sorted; empty when the image is not known
+	Digest   string            // of the image, when the workload is bound to it
+	Audit    bool              // only to be watched: each target writes the form that denies nothing
+	Declared *profile.Declared // what the runtime said of its containers; nil when none did
+	Rules    []Rule            // in the order of the kinds
+	Calls    *CallSet          // nil when the profile has no system calls
+	Risks    []string          // why the set would have been refused without force, and what it left out
+	Covered  []string          // items of findings that a rule of the set catches already: "item: rule"
+	Skipped  []string          // items of findings that no target can express
 	Basis    Basis
 }
 
