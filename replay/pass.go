@@ -8,6 +8,7 @@ import (
 
 	"mayfly/detector"
 	"mayfly/feature"
+	"mayfly/sink"
 )
 
 // batchWindows is how many windows are scored at a time.
@@ -47,9 +48,14 @@ type pass struct {
 
 type containerKey struct{ host, id string }
 
-func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *state, opts Options) *pass {
+func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *state, opts Options) (*pass, error) {
+	encoder, err := sink.NewEncoder(opts.Format, opts.Creator)
+	if err != nil {
+		return nil, err
+	}
 	p := &pass{
-		d: d, sum: sum, recording: recording, state: s, opts: opts,
+		lines: spool{encoder: encoder},
+		d:     d, sum: sum, recording: recording, state: s, opts: opts,
 		scorer: d.NewScorer(opts.Threads), builder: feature.NewBuilder(),
 		compared: comparisons{},
 		open:     map[containerKey]*life{}, gapNS: d.EpisodeGapNS(),
@@ -64,7 +70,7 @@ func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *
 			}
 		}
 	}
-	return p
+	return p, nil
 }
 
 // run scores all windows of the plan's files.
@@ -188,6 +194,9 @@ func (p *pass) count(into *Report) {
 // commit writes the findings, then the state that says so.
 func (p *pass) commit() error {
 	defer p.lines.close()
+	if err := p.lines.end(); err != nil {
+		return err
+	}
 	if p.opts.OutputPath == "" && p.opts.Output != nil {
 		if err := p.lines.copy(p.opts.Output); err != nil {
 			return fmt.Errorf("findings: %w", err)

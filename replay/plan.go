@@ -27,7 +27,9 @@ func (r hostRange) due(endNS int64) bool { return endNS > r.afterNS && endNS <= 
 // border are whole and longer time scales are warm, the files that reach within
 // contextNS of them. Windows are due as far as the host has been sealed; what lies
 // after that waits for the next run, unless there is no state to remember it in.
-func makePlan(files []trace.File, sealed map[string]int64, s *state, remember bool, contextNS int64) *plan {
+// Windows that end by sinceNS are due to nobody, and files that lie before them are
+// done unread.
+func makePlan(files []trace.File, sealed map[string]int64, s *state, remember bool, contextNS, sinceNS int64) *plan {
 	p := &plan{hosts: map[string]hostRange{}}
 	byHost := map[string][]trace.File{}
 	for _, f := range files {
@@ -46,6 +48,9 @@ func makePlan(files []trace.File, sealed map[string]int64, s *state, remember bo
 			}
 		}
 		due := hostRange{progress.ThroughNS, math.MaxInt64}
+		if sinceNS > 0 {
+			due.afterNS = max(due.afterNS, sinceNS)
+		}
 		if remember {
 			due.throughNS = sealed[host]
 		}
@@ -54,6 +59,9 @@ func makePlan(files []trace.File, sealed map[string]int64, s *state, remember bo
 		}
 		p.hosts[host] = due
 		for i := range files {
+			if sinceNS > 0 && files[i].Meta.ToNS < sinceNS-contextNS {
+				continue
+			}
 			if !progress.scored(&files[i]) || files[i].Meta.ToNS >= min(first, due.afterNS)-contextNS {
 				p.files = append(p.files, files[i])
 			}

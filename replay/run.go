@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"mayfly/detector"
 	"mayfly/feature"
+	"mayfly/sink"
 	"mayfly/trace"
 )
 
@@ -20,6 +22,9 @@ type Options struct {
 	StatePath   string    // remembers what has been scored; "": everything is scored
 	OutputPath  string    // findings; appended to when there is a state, replaced otherwise
 	Output      io.Writer // findings where there is no OutputPath; nil: nowhere
+	Format      string    // of the findings: a form of package sink; default sink.NDJSON
+	Creator     string    // version that forms name which say who wrote them
+	SinceNS     int64     // windows that end by then are passed over, ns since 1970-01-01 UTC; 0: none
 	LatenessNS  int64     // how late a row may come; default 5 s
 	Threads     int       // below 1: all processors; no influence on the result
 	MaxReasons  int       // features and calls per finding; default 6
@@ -27,6 +32,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	o.Format = cmp.Or(o.Format, sink.NDJSON)
 	if o.LatenessNS == 0 {
 		o.LatenessNS = feature.DefaultWindowerOptions.LatenessNS
 	}
@@ -73,6 +79,9 @@ type Report struct {
 // it writes, the next run removes what it had written and does it again.
 func Run(ctx context.Context, d *detector.Detector, traces []*trace.Trace, opts Options) (*Report, error) {
 	opts = opts.withDefaults()
+	if opts.StatePath != "" && opts.OutputPath != "" && !sink.Grows(opts.Format) {
+		return nil, fmt.Errorf("format %s: a file of it cannot grow from run to run, which a state is for: want %s or %s, or no state", opts.Format, sink.NDJSON, sink.OCSF)
+	}
 	if opts.OutputPath != "" {
 		path, err := filepath.Abs(opts.OutputPath)
 		if err != nil {
@@ -119,11 +128,14 @@ func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*tr
 	if err != nil {
 		return nil, err
 	}
-	p := newPass(d, sum, recording, s, opts)
+	p, err := newPass(d, sum, recording, s, opts)
+	if err != nil {
+		return nil, err
+	}
 	p.known = len(recording.Files)
 	p.finals = finalSeals(traces)
 	sealed := sealedThrough(traces, d.Manifest.WidthNS, opts.LatenessNS)
-	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d))
+	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d), opts.SinceNS)
 	recording.Files = p.plan.files
 	return p, p.run(ctx)
 }

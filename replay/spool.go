@@ -8,18 +8,47 @@ import (
 	"os"
 
 	"mayfly/detector"
+	"mayfly/sink"
 
 	"github.com/google/renameio/v2"
 )
 
-// spool keeps findings, as JSON lines, in a temporary file that has no name any
-// more, until it is certain that the run succeeds.
+// spool keeps findings, in the form that is asked for, in a temporary file that has
+// no name any more, until it is certain that the run succeeds.
 type spool struct {
-	file *os.File
-	line []byte
+	encoder sink.Encoder
+	begun   bool
+	file    *os.File
+	line    []byte
 }
 
 func (s *spool) add(f *detector.Finding) (err error) {
+	if s.line, err = s.encoder.Append(s.begin(), f); err != nil {
+		return err
+	}
+	return s.write(s.line)
+}
+
+// end writes what closes the findings; nothing is added after it.
+func (s *spool) end() error {
+	s.line = s.encoder.End(s.begin())
+	return s.write(s.line)
+}
+
+// begin returns the line's room, with what stands before all findings in it when
+// nothing has been written.
+func (s *spool) begin() []byte {
+	if s.begun {
+		return s.line[:0]
+	}
+	s.begun = true
+	return s.encoder.Begin(s.line[:0])
+}
+
+func (s *spool) write(content []byte) (err error) {
+	if len(content) == 0 {
+		return nil
+	}
 	if s.file == nil {
 		if s.file, err = os.CreateTemp("", "mayfly-findings-"); err != nil {
 			return fmt.Errorf("findings: %w", err)
@@ -28,10 +57,7 @@ func (s *spool) add(f *detector.Finding) (err error) {
 			return fmt.Errorf("findings: %w", err)
 		}
 	}
-	if s.line, err = f.AppendJSON(s.line[:0]); err != nil {
-		return err
-	}
-	if _, err := s.file.Write(s.line); err != nil {
+	if _, err := s.file.Write(content); err != nil {
 		return fmt.Errorf("findings: %w", err)
 	}
 	return nil

@@ -152,6 +152,9 @@ func (p *progress) advance(throughNS int64) {
 	maps.DeleteFunc(p.Containers, func(_ string, l *life) bool { return l.LastNS < p.ThroughNS-forgetNS })
 }
 
+// ErrBusy is the error where another replay is at work with the same state.
+var ErrBusy = errors.New("another replay is at work with it")
+
 // lockState keeps two runs from sharing a state. The lock is flock(2)'s: it goes
 // with the process, so that nothing stale is left after a crash.
 func lockState(path string) (unlock func(), err error) {
@@ -165,7 +168,7 @@ func lockState(path string) (unlock func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("state %s: another replay is at work with it", path)
+			return nil, fmt.Errorf("state %s: %w", path, ErrBusy)
 		}
 		return nil, fmt.Errorf("state %s: lock: %w", path, err)
 	}

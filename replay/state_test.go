@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mayfly/detector"
+	"mayfly/sink"
 	"mayfly/trace"
 )
 
@@ -80,7 +81,11 @@ func TestAppendLeavesNothingOnAFullDisk(t *testing.T) {
 	if err := os.WriteFile(old, []byte("12345\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var lines spool
+	encoder, err := sink.NewEncoder(sink.NDJSON, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := spool{encoder: encoder}
 	if err := lines.add(&detector.Finding{Output: "more than ten bytes"}); err != nil {
 		t.Fatal(err)
 	}

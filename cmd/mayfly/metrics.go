@@ -179,14 +179,14 @@ func (m *recordMetrics) write(path string, failed func(error)) {
 }
 
 // checkTextfile says why metrics cannot be written to a file.
-func checkTextfile(path string) error {
+func checkTextfile(command, path string) error {
 	if filepath.Ext(path) != ".prom" {
-		return usageErrorf("record: --metrics-textfile %q: want a name that ends in .prom, for node_exporter reads no other", path)
+		return usageErrorf("%s: --metrics-textfile %q: want a name that ends in .prom, for node_exporter reads no other", command, path)
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("record: --metrics-textfile %q: %w", path, err)
+		return fmt.Errorf("%s: --metrics-textfile %q: %w", command, path, err)
 	} else if !info.IsDir() {
-		return fmt.Errorf("record: --metrics-textfile %q: %s is no directory", path, filepath.Dir(path))
+		return fmt.Errorf("%s: --metrics-textfile %q: %s is no directory", command, path, filepath.Dir(path))
 	}
 	return checkOutput(path)
 }

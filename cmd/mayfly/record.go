@@ -155,7 +155,7 @@ func (opts *recordOptions) check() (err error) {
 	}
 	if opts.metricFile != "" {
 		opts.WriteDirs = append(opts.WriteDirs, filepath.Dir(opts.metricFile))
-		return checkTextfile(opts.metricFile)
+		return checkTextfile("record", opts.metricFile)
 	}
 	return nil
 }

@@ -1,19 +1,31 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
 
 	"mayfly/detector"
 	"mayfly/replay"
+	"mayfly/sink"
 	"mayfly/trace"
 
 	"github.com/spf13/cobra"
 )
 
-const replayLong = `Replay scores traces with a detector and writes a finding, one JSON line in the
-shape of Falco's alerts, for each attack: windows above the threshold that belong
-together. It says what, where, when, the features that carried it with what was
-usual, and the event rows behind it.
+// statusBusy is the exit status of a run that found another one at work.
+const statusBusy = 4
+
+const replayLong = `Replay scores traces with a detector and writes a finding for each attack: windows
+above the threshold that belong together. It says what, where, when, the features
+that carried it with what was usual, and the event rows behind it. The form is a
+JSON line in the shape of Falco's alerts, or that of --format: a table for people,
+ocsf (Detection Finding), sarif (one document).
 
 Windows of a container belong together over silences of up to a minute
 (or the longer time scale, where that is longer). One that
@@ -27,55 +39,207 @@ twice as long as the one before, up to 2,560 windows.
 With --state the same command can run from cron: each window is scored once, some
 seconds after the files that hold it are sealed, and a finding that may still go on
 is held in the state. Without it everything is scored, and written at the end.
+--follow does so by itself, each time that the traces have grown, until it is
+ended. --since passes over what is older.
+
+With --webhook each finding is sent to a receiver that takes Falco's JSON
+(Falcosidekick at /). The findings file is the spool: what a receiver that is away
+did not take is sent by a later run, and FILE.sent says how far it got. What it
+refuses for good goes to FILE.refused.
 
 A damaged file is left out and named; the exit status is 3 then.
 
   mayfly replay web.mayfly trace/ -o findings.jsonl
+  mayfly replay web.mayfly trace/ --format table
   mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --exit-code 10
+  mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --follow \
+      --webhook http://falcosidekick:2801/ --metrics-textfile /var/lib/node_exporter/mayfly.prom
 
-Exit status: 0 fine, 1 failure, 2 wrong use, 3 partial (some inputs were rejected),
-and the one of --exit-code when there are findings and nothing was rejected.`
+Exit status: 0 fine, 1 failure, 2 wrong use, 3 partial (some inputs were rejected, or
+findings wait for the receiver), 4 busy (another replay is at work with the state:
+nothing was done), and the one of --exit-code when there are findings and nothing
+was rejected.`
 
 type replayOptions struct {
 	replay.Options
 	exitCode int
+	since    string
+	follow   bool
+	every    time.Duration
+	webhook  sink.Webhook
+	headers  []string
+	metrics  string
 }
 
 func newReplayCommand() *cobra.Command {
-	var opts replayOptions
+	opts := replayOptions{every: 5 * time.Second, webhook: sink.Webhook{Retries: 4}}
 	cmd := &cobra.Command{
 		Use:   "replay DETECTOR TRACE...",
 		Short: "Score traces with a detector, into findings",
 		Long:  replayLong,
 		Args:  cobra.MinimumNArgs(2),
-		RunE:  func(cmd *cobra.Command, args []string) error { return runReplay(cmd, args, opts) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runReplay(cmd.Context(), args, opts, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.OutputPath, "output", "o", "", "findings `file`; stdout when not given")
+	flags.StringVar(&opts.Format, "format", sink.NDJSON, "`form` of the findings: "+strings.Join(sink.Formats(), ", "))
 	flags.StringVar(&opts.StatePath, "state", "", "`file` that remembers what has been scored")
+	flags.StringVar(&opts.since, "since", "", "pass over what is older: a `time` (2026-01-02T15:04:05Z) or an age (36h)")
+	flags.BoolVar(&opts.follow, "follow", false, "go on with what comes, until ended (wants --state)")
+	flags.DurationVar(&opts.every, "every", opts.every, "how often --follow looks for new files")
+	flags.StringVar(&opts.webhook.URL, "webhook", "", "send findings to this `URL` (wants --state and -o)")
+	flags.StringArrayVar(&opts.headers, "webhook-header", nil, "`NAME: VALUE` to send along, or NAME: @FILE for a secret (several times for several)")
+	flags.DurationVar(&opts.webhook.Timeout, "webhook-timeout", 10*time.Second, "how long the receiver may take for an answer")
+	flags.StringVar(&opts.metrics, "metrics-textfile", "", "write how the run went to this `file` (.prom), for node_exporter")
 	flags.IntVar(&opts.exitCode, "exit-code", 0, "exit `status` when there are findings")
 	flags.IntVar(&opts.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
 	return cmd
 }
 
-func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
-	if opts.exitCode < 0 || opts.exitCode > 125 {
-		return usageErrorf("replay: --exit-code: want 0 to 125, got %d", opts.exitCode)
+// check refuses flags that cannot be meant, and makes of them what they stand for.
+func (o *replayOptions) check(now time.Time) (err error) {
+	if o.exitCode < 0 || o.exitCode > 125 {
+		return usageErrorf("replay: --exit-code: want 0 to 125, got %d", o.exitCode)
 	}
-	if err := checkThreadCount("replay", opts.Threads); err != nil {
+	if err := checkThreadCount("replay", o.Threads); err != nil {
+		return err
+	}
+	if _, err := sink.NewEncoder(o.Format, ""); err != nil {
+		return usageErrorf("replay: --format: %w", err)
+	}
+	switch {
+	case o.follow && o.StatePath == "":
+		return usageErrorf("replay: --follow wants --state, which remembers what has been scored")
+	case o.every < 100*time.Millisecond || o.every > 24*time.Hour:
+		return usageErrorf("replay: --every: want 100ms to 24h, got %v", o.every)
+	case o.StatePath != "" && o.OutputPath != "" && !sink.Grows(o.Format):
+		return usageErrorf("replay: --format %s: its file cannot grow from run to run, which --state is for; leave one out, or print to stdout", o.Format)
+	case o.webhook.URL != "" && (o.OutputPath == "" || o.StatePath == "" || o.Format != sink.NDJSON):
+		return usageErrorf("replay: --webhook wants -o and --state, and findings as %s: the file keeps what the receiver has not taken", sink.NDJSON)
+	case o.webhook.URL == "" && len(o.headers) > 0:
+		return usageErrorf("replay: --webhook-header without --webhook")
+	}
+	if o.webhook.URL != "" {
+		if err := o.webhook.Check(); err != nil {
+			return usageErrorf("replay: %w", err)
+		}
+		if o.webhook.Header, err = readHeaders(o.headers); err != nil {
+			return err
+		}
+	}
+	if o.metrics != "" {
+		if err := checkTextfile("replay", o.metrics); err != nil {
+			return err
+		}
+	}
+	o.SinceNS, err = parseSince(o.since, now)
+	return err
+}
+
+// parseSince reads a time, or an age before now; "" is 0.
+func parseSince(text string, now time.Time) (ns int64, err error) {
+	if text == "" {
+		return 0, nil
+	}
+	if age, err := time.ParseDuration(text); err == nil && age > 0 {
+		return now.Add(-age).UnixNano(), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil && at.Year() >= 1970 && at.Year() < 2262 {
+			return at.UnixNano(), nil
+		}
+	}
+	return 0, usageErrorf("replay: --since %q: want a time such as 2026-01-02T15:04:05Z or 2026-01-02 (UTC), or an age such as 36h", text)
+}
+
+// readHeaders reads NAME: VALUE, and NAME: @FILE for what a list of processes must
+// not show.
+func readHeaders(texts []string) (http.Header, error) {
+	h := http.Header{}
+	for _, text := range texts {
+		name, value, ok := strings.Cut(text, ":")
+		value = strings.TrimSpace(value)
+		if !ok || name == "" || strings.ContainsAny(name, " \t\r\n") {
+			return nil, usageErrorf("replay: --webhook-header: want NAME: VALUE")
+		}
+		if file, ok := strings.CutPrefix(value, "@"); ok {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("webhook header %s: %w", name, err)
+			}
+			value = strings.TrimSpace(string(content))
+		}
+		if strings.ContainsAny(value, "\r\n\x00") {
+			return nil, usageErrorf("replay: --webhook-header %s: more than one line", name)
+		}
+		h.Add(name, value)
+	}
+	return h, nil
+}
+
+func runReplay(ctx context.Context, args []string, opts replayOptions, stdout, stderr io.Writer) error {
+	if err := opts.check(time.Now()); err != nil {
 		return err
 	}
 	d, err := detector.Load(args[0])
 	if err != nil {
 		return err
 	}
+	opts.Output, opts.Creator = stdout, version()
+	if opts.follow {
+		return followTraces(ctx, d, args, opts, stderr)
+	}
+	_, err = replayOnce(ctx, d, args, opts, stderr)
+	return err
+}
+
+// replayOnce scores what is there now, sends findings, and writes the metrics of it.
+func replayOnce(ctx context.Context, d *detector.Detector, args []string, opts replayOptions, stderr io.Writer) (run replayRun, err error) {
+	run.begin = time.Now()
+	report, rejected, err := scoreTraces(ctx, d, args, opts)
+	run.report, run.rejected = report, len(rejected)
+	if err == nil {
+		if !opts.follow || report.Files > 0 || len(rejected) > 0 {
+			printReplay(stderr, report, rejected)
+		}
+		if opts.webhook.URL != "" {
+			run.delivery, run.deliveryErr = opts.webhook.Deliver(ctx, opts.OutputPath)
+			printDelivery(stderr, run.delivery, run.deliveryErr)
+		}
+	}
+	switch {
+	case errors.Is(err, replay.ErrBusy):
+		run.outcome, err = busy, statusError{statusBusy, err}
+	case err != nil:
+		run.outcome = failed
+	case len(rejected) > 0 || report.LateFiles > 0 || run.deliveryErr != nil || run.delivery.Refused > 0:
+		run.outcome, err = partial, statusError{statusPartial, nil}
+	default:
+		run.outcome = clean
+		if report.Findings > 0 && opts.exitCode != 0 {
+			err = statusError{opts.exitCode, nil}
+		}
+	}
+	run.seconds = time.Since(run.begin).Seconds()
+	if opts.metrics != "" {
+		if bad := run.writeTextfile(opts.metrics); bad != nil {
+			return run, errors.Join(err, bad)
+		}
+	}
+	return run, err
+}
+
+// scoreTraces opens the traces as they are now and scores them. What could not be
+// read is in rejected.
+func scoreTraces(ctx context.Context, d *detector.Detector, args []string, opts replayOptions) (report *replay.Report, rejected []error, err error) {
 	var traces []*trace.Trace
-	var rejected []error
 	for _, path := range args[1:] {
 		t, bad, err := trace.OpenSound(path)
 		if err != nil {
 			if len(args) == 2 {
-				return err
+				return nil, nil, err
 			}
 			bad = append(bad, err)
 		} else {
@@ -84,7 +248,7 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 		rejected = append(rejected, bad...)
 	}
 	if err := checkTraces(traces); err != nil {
-		return err
+		return nil, nil, err
 	}
 	inputs := args[:1:1]
 	for _, t := range traces {
@@ -94,46 +258,12 @@ func runReplay(cmd *cobra.Command, args []string, opts replayOptions) error {
 			}
 		}
 	}
-	if err := checkOutputs([]output{{path: opts.OutputPath}, {path: opts.StatePath}}, inputs...); err != nil {
-		return err
+	if err := checkOutputs([]output{{path: opts.OutputPath}, {path: opts.StatePath}, {path: opts.metrics}}, inputs...); err != nil {
+		return nil, nil, err
 	}
-	opts.Output = cmd.OutOrStdout()
-	report, err := replay.Run(cmd.Context(), d, traces, opts.Options)
+	report, err = replay.Run(ctx, d, traces, opts.Options)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	rejected = append(rejected, report.Rejected...)
-	w := cmd.ErrOrStderr()
-	for _, err := range rejected {
-		fmt.Fprintf(w, "mayfly: left out: %s\n", oneLine(err))
-	}
-	fmt.Fprintf(w, "mayfly: %d windows of %d containers scored in %d files (%d files scored before, %d windows wait): %d findings\n",
-		report.Windows, report.Containers, report.Files, report.Before, report.Waiting, report.Findings)
-	if report.Open > 0 {
-		fmt.Fprintf(w, "mayfly: %d findings may still go on: the state holds them, a later run writes them\n", report.Open)
-	}
-	if report.Unlearned > 0 {
-		fmt.Fprintf(w, "mayfly: %d more alarms are of workloads that were not learned: one finding for each container says so\n", report.Unlearned)
-	}
-	if report.Lost > 0 || report.LateRows > 0 {
-		fmt.Fprintf(w, "mayfly: %d records were lost and %d rows came too late: what they did was not scored\n", report.Lost, report.LateRows)
-	}
-	if report.GapWindows > 0 {
-		fmt.Fprintf(w, "mayfly: %d of these windows touch a gap of the recording: that nothing was found there says little\n", report.GapWindows)
-	}
-	for i := range report.Workloads {
-		if c := &report.Workloads[i]; c.Verdict != replay.AsLearned {
-			fmt.Fprintf(w, "mayfly: %s\n", c.Words())
-		}
-	}
-	if report.LateFiles > 0 {
-		fmt.Fprintf(w, "mayfly: %d files came when their time had been scored without them: their windows were left out\n", report.LateFiles)
-	}
-	switch {
-	case len(rejected) > 0 || report.LateFiles > 0:
-		return statusError{statusPartial, nil}
-	case report.Findings > 0 && opts.exitCode != 0:
-		return statusError{opts.exitCode, nil}
-	}
-	return nil
+	return report, append(rejected, report.Rejected...), nil
 }
