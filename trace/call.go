@@ -107,16 +107,18 @@ func CallNumber(name string) (Call, bool) {
 // once made and safe for concurrent use.
 type CallTable struct{ native, compat []Call }
 
+// machines are the tables of each machine, its own and its 32-bit one.
+var machines = map[string][2]*arch.Info{
+	"amd64": {arch.X86_64, arch.I386},
+	"arm64": {arch.AARCH64, arch.ARM},
+	"386":   {arch.I386, arch.I386},
+	"arm":   {arch.ARM, arch.ARM},
+}
+
 // NewCallTable returns the table of a machine, named as GOARCH names it
 // (amd64, arm64, 386, arm).
 func NewCallTable(goarch string) (*CallTable, error) {
-	infos := map[string][2]*arch.Info{
-		"amd64": {arch.X86_64, arch.I386},
-		"arm64": {arch.AARCH64, arch.ARM},
-		"386":   {arch.I386, arch.I386},
-		"arm":   {arch.ARM, arch.ARM},
-	}
-	pair, ok := infos[goarch]
+	pair, ok := machines[goarch]
 	if !ok {
 		return nil, fmt.Errorf("machine %q: no table of system calls", goarch)
 	}
@@ -152,4 +154,21 @@ func translate(info *arch.Info) []Call {
 		}
 	}
 	return table
+}
+
+// CallOn returns the number that a sequence of a machine (as GOARCH names it) has
+// for the call that the machine's own table, or its 32-bit one (then with
+// CompatCall), gives a name; false where neither has it.
+func CallOn(goarch, name string) (uint16, bool) {
+	infos, ok := machines[goarch]
+	if !ok {
+		return 0, false
+	}
+	if n, ok := infos[0].SyscallNames[name]; ok && n < firstExtra {
+		return uint16(n), true
+	}
+	if n, ok := infos[1].SyscallNames[name]; ok && n < firstExtra {
+		return uint16(n) | CompatCall, true
+	}
+	return 0, false
 }

@@ -122,3 +122,23 @@ func skip(t *testing.T, reason string) {
 	}
 	t.Skip(reason)
 }
+
+func TestCallOn(t *testing.T) {
+	for _, tc := range []struct {
+		machine, name string
+		want          uint16
+		ok            bool
+	}{
+		{"amd64", "openat", 257, true},
+		{"amd64", "waitpid", 7 | CompatCall, true}, // of i386 only
+		{"386", "waitpid", 7, true},
+		{"arm64", "openat", 56, true},
+		{"amd64", "procexit", 0, false},
+		{"vax", "read", 0, false},
+	} {
+		got, ok := CallOn(tc.machine, tc.name)
+		if got != tc.want || ok != tc.ok {
+			t.Errorf("%s %s: got %#x, %v, want %#x, %v", tc.machine, tc.name, got, ok, tc.want, tc.ok)
+		}
+	}
+}
