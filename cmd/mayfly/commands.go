@@ -16,6 +16,7 @@ func commands() []*cobra.Command {
 		newRulesCommand(),
 		newDemoCommand(),
 		newBenchCommand(),
+		newConfigCommand(),
 		newVersionCommand(),
 	}
 }

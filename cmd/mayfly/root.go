@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ recording departs from it, and writes what it learned as rules for other tools.
   replay    a detector over new traces, into findings
   rules     what was learned and found into Falco rules and seccomp profiles
   demo      all of it, on a small real recording that ships with mayfly
+  config    where flags take their values from: a file, the environment
 
 Start with: mayfly demo
 
@@ -56,9 +58,26 @@ func newRootCommand() *cobra.Command {
 		}
 		return nil
 	}
-	root.PersistentPreRunE = refuseEmpty
+	root.PersistentFlags().String("config", "", "configuration `file` (see mayfly config -h)")
+	root.PersistentPreRunE = configure
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return root
+}
+
+// configure gives flags that were not given what file and environment say of them.
+func configure(cmd *cobra.Command, args []string) error {
+	if err := refuseEmpty(cmd, args); err != nil {
+		return err
+	}
+	named, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return err
+	}
+	c, err := readConfiguration(cmd.Root(), named, os.Environ())
+	if err != nil {
+		return err
+	}
+	return c.apply(cmd)
 }
 
 // refuseEmpty refuses "" where a name is wanted: it is what a script with an unset
