@@ -13,6 +13,7 @@ func commands() []*cobra.Command {
 		newExportCommand(),
 		newEvaluateCommand(),
 		newReplayCommand(),
+		newExplainCommand(),
 		newRulesCommand(),
 		newDemoCommand(),
 		newBenchCommand(),

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,7 +21,8 @@ func TestMain(m *testing.M) {
 			defer stop()
 			os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
-		"mktrace": mktrace,
+		"mktrace":      mktrace,
+		"explainfirst": explainFirst,
 	})
 }
 
@@ -51,4 +54,21 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	ts.Fatalf("%s: not there after a minute", args[0])
+}
+
+// explainFirst runs mayfly explain with the id of a file's first finding, which a
+// script cannot know.
+func explainFirst() {
+	content, err := os.ReadFile(os.Args[1])
+	var first struct{ Mayfly struct{ ID string } }
+	if err == nil {
+		line, _, _ := bytes.Cut(content, []byte("\n"))
+		err = json.Unmarshal(line, &first)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	args := append([]string{"explain", first.Mayfly.ID[:6], "--findings"}, os.Args[1:]...)
+	os.Exit(run(context.Background(), args, os.Stdin, os.Stdout, os.Stderr))
 }
