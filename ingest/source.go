@@ -74,7 +74,9 @@ type Machine struct {
 // Sniff says yes reads the file, so what is particular stands before what is
 // general.
 func Sources() []Source {
-	return []Source{}
+	return []Source{
+		Strace{},
+	}
 }
 
 // A row is one of a trace's row structs.
