@@ -4,26 +4,39 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 
 	"mayfly/feature"
+	"mayfly/trace"
 )
 
-// Options says what to make of traces.
+// Options says what to make of recordings. At least one of Output and Trace is set.
 type Options struct {
-	Output     string // the FEATURES file to write
+	Output     string // the FEATURES file to write; "" writes none
+	Trace      string // the directory to take foreign files into; "" keeps them only until Output is written
 	WidthNS    int64  // of a window; default 1 s
 	LatenessNS int64  // how late a row may come; default 5 s, below 0 is none
 	HostToo    bool   // the host's own processes make windows too
-	SkipBad    bool   // leave out traces that cannot be read, rather than to give up
-	Creator    string // program and version, written into the file
+	SkipBad    bool   // leave out inputs that cannot be read, rather than to give up
+	Creator    string // program and version, written into the files
+
+	Format string    // of foreign files; "" finds it by content
+	Host   string    // of foreign files that do not name their machine
+	Strict bool      // the first bad record of a foreign file ends the work
+	Limits Limits    // of foreign files
+	Stdin  io.Reader // what the path "-" reads
 }
 
-// Report says what became of the traces.
+// Report says what became of the inputs.
 type Report struct {
 	feature.Counts
-	Traces int        // used
-	Files  int        // of events and sequences
-	Bad    []BadTrace // left out, in the order given
+	Traces  int         // used
+	Files   int         // of events and sequences
+	Bad     []BadTrace  // left out, in the order given
+	Foreign *Conversion // of foreign files; nil where none was given
 }
 
 // BadTrace is an input that could not be used.
@@ -32,37 +45,126 @@ type BadTrace struct {
 	Err  error // names the file and the cause
 }
 
-// Run makes one FEATURES file of traces (directories, or single Parquet files).
-// Where something is wrong no file is left, the error names the file and the
-// cause, and with SkipBad it is only reported, as long as one trace can be used.
+// Run makes one FEATURES file of recordings: traces (directories, or single
+// Parquet files of them) and foreign files, which become a trace first (see
+// Convert). Where something is wrong no FEATURES file is left, the error names
+// the file and the cause, and with SkipBad it is only reported, as long as one
+// input can be used.
 func Run(ctx context.Context, paths []string, opts Options) (*Report, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("ingest: no traces")
 	}
-	if opts.Output == "" {
+	if opts.Output == "" && opts.Trace == "" {
 		return nil, errors.New("ingest: no output")
 	}
-	in, err := open(ctx, paths, opts.SkipBad)
-	if err != nil {
+	var traces, foreign []string
+	for _, path := range paths {
+		if isTrace(path) && opts.Format == "" {
+			traces = append(traces, path)
+		} else {
+			foreign = append(foreign, path)
+		}
+	}
+	report := &Report{}
+	if len(foreign) > 0 {
+		dir, done, err := opts.traceDir()
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		report.Foreign, err = Convert(ctx, foreign, ConvertOptions{Trace: dir, Format: opts.Format, Host: opts.Host, Limits: opts.Limits,
+			Strict: opts.Strict, SkipBad: opts.SkipBad, Stdin: opts.Stdin, Creator: opts.Creator})
+		if err != nil {
+			return nil, err
+		}
+		report.Bad = append(report.Bad, report.Foreign.Bad...)
+		if isTrace(dir) {
+			traces = append(traces, dir)
+		}
+	}
+	switch {
+	case len(report.Bad) == len(paths):
+		return nil, noneUsable(report.Bad)
+	case opts.Output == "":
+		return report, nil
+	case len(traces) == 0:
+		return nil, fmt.Errorf("no rows in %d inputs", len(paths))
+	}
+	if err := windows(ctx, traces, opts, report); err != nil {
 		return nil, err
 	}
+	return report, nil
+}
+
+func noneUsable(bad []BadTrace) error {
+	return fmt.Errorf("none of %d inputs can be used; the first: %w", len(bad), bad[0].Err)
+}
+
+// traceDir is where foreign files become a trace, and what is to be done at the
+// end: without a place of its own the trace lies beside the output for a while.
+func (o *Options) traceDir() (dir string, done func(), err error) {
+	if o.Trace != "" {
+		return o.Trace, func() {}, nil
+	}
+	dir, err = os.MkdirTemp(filepath.Dir(o.Output), "."+filepath.Base(o.Output)+".*.tmp")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
+
+// isTrace reports whether a path is to be read as a trace: a directory with a
+// folder of a table or of journals in it, or a Parquet file that says so.
+func isTrace(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	if !info.IsDir() {
+		return info.Mode().IsRegular() && beginsLikeParquet(path)
+	}
+	for _, table := range trace.Tables() {
+		if info, err := os.Stat(filepath.Join(path, string(table))); err == nil && info.IsDir() {
+			return true
+		}
+	}
+	info, err = os.Stat(filepath.Join(path, "journal"))
+	return err == nil && info.IsDir()
+}
+
+func beginsLikeParquet(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // only read
+	magic := make([]byte, 4)
+	_, err = io.ReadFull(f, magic)
+	return err == nil && string(magic) == "PAR1"
+}
+
+// windows makes the FEATURES file of traces.
+func windows(ctx context.Context, paths []string, opts Options, report *Report) error {
+	in, err := open(ctx, paths, opts.SkipBad)
+	if err != nil {
+		return err
+	}
+	report.Bad = append(report.Bad, in.bad...)
+	if len(in.traces) == 0 {
+		return noneUsable(report.Bad)
+	}
 	if err := in.apart(opts.Output); err != nil {
-		return nil, err
+		return err
 	}
 	out, err := feature.CreateFile(opts.Output)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	counts, err := in.write(ctx, out, opts)
 	if err != nil {
-		return nil, errors.Join(err, out.Abort())
+		return errors.Join(err, out.Abort())
 	}
 	p := &feature.Provenance{WidthNS: opts.width(), LateNS: opts.lateness(), HostToo: opts.HostToo,
-		Inputs: in.inputs, Counts: *counts, Creator: opts.Creator, BadInputs: len(in.bad)}
-	if err := out.Close(p); err != nil {
-		return nil, err
-	}
-	return &Report{Counts: *counts, Traces: len(in.traces), Files: len(in.inputs), Bad: in.bad}, nil
+		Inputs: in.inputs, Counts: *counts, Creator: opts.Creator, BadInputs: len(report.Bad)}
+	report.Counts, report.Traces, report.Files = *counts, len(in.traces), len(in.inputs)
+	return out.Close(p)
 }
 
 func (o Options) width() int64 { return cmp.Or(o.WidthNS, feature.DefaultWindowerOptions.WidthNS) }

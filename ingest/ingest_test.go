@@ -139,7 +139,7 @@ func TestRunRefuses(t *testing.T) {
 		{[]string{good}, Options{Output: dir}, "is a directory"},
 		{[]string{good}, Options{Output: filepath.Join(dir, "no", "f")}, "no such file"},
 		{[]string{good}, Options{Output: out, WidthNS: 5}, "width: got 5 ns"},
-		{[]string{text, cut}, Options{Output: out, SkipBad: true}, "none of 2 traces can be used"},
+		{[]string{text, cut}, Options{Output: out, SkipBad: true}, "none of 2 inputs can be used"},
 	} {
 		_, err := Run(context.Background(), tt.paths, tt.opts)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {

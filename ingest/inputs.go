@@ -31,9 +31,6 @@ func open(ctx context.Context, paths []string, skipBad bool) (*inputs, error) {
 		}
 		in.bad = append(in.bad, BadTrace{path, err})
 	}
-	if len(in.traces) == 0 {
-		return nil, fmt.Errorf("none of %d traces can be used; the first: %w", len(paths), in.bad[0].Err)
-	}
 	return in, nil
 }
 

@@ -7,7 +7,7 @@ import "cmp"
 // default.
 type Limits struct {
 	LineBytes   int64 // one line or record; default 8 MiB
-	StringBytes int64 // one text of a row; longer ones make the record bad; default 1 MiB, what a trace takes at most
+	StringBytes int64 // one text of a row; longer ones make the record bad; argv has three times as much and is cut; default 8 KiB
 	ListLength  int64 // elements of one list of a row (argv); default 65536
 	Nesting     int   // objects and arrays inside each other; default 128
 	Columns     int   // of a table, CSV or Parquet; default 4096
@@ -28,7 +28,7 @@ type Limits struct {
 
 // DefaultLimits returns the limits where a field is 0.
 func DefaultLimits() Limits {
-	return Limits{LineBytes: 8 << 20, StringBytes: 1 << 20, ListLength: 1 << 16, Nesting: 128, Columns: 4096,
+	return Limits{LineBytes: 8 << 20, StringBytes: 8 << 10, ListLength: 1 << 16, Nesting: 128, Columns: 4096,
 		Records: 1e10, Hosts: 10000, Ratio: 250, Bytes: 1 << 40, Members: 1e6, Depth: 4, Window: 128 << 20,
 		PageBytes: 64 << 20, GroupRows: 16 << 20, Memory: 1 << 30, CPUSeconds: 600}
 }

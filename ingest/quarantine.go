@@ -3,6 +3,10 @@ package ingest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"unicode/utf8"
 )
 
@@ -53,4 +57,25 @@ func (q *quarantine) add(name, format string, pos Position, record []byte, why e
 	}
 	q.lines.Write(append(line, '\n'))
 	return nil
+}
+
+// write makes the quarantine's file in a stage, where there is anything for it,
+// and returns what its name in the trace will be.
+func (q *quarantine) write(stage string, batch int64) (string, error) {
+	if q.lines.Len() == 0 {
+		return "", nil
+	}
+	dir := filepath.Join(stage, "quarantine")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "ingest.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(q.lines.Bytes())
+	if err == nil {
+		err = f.Sync()
+	}
+	return fmt.Sprintf("quarantine/ingest-%d.jsonl", batch), errors.Join(err, f.Close())
 }

@@ -22,6 +22,14 @@ type Sink struct {
 	count      FileReport
 	mark       int64
 	marked     bool
+	failed     error // why the trace cannot be written
+	copies     struct {
+		event     trace.Event
+		sequence  trace.Sequence
+		process   trace.Process
+		container trace.Container
+		loss      trace.Loss
+	}
 }
 
 // rowTaker takes the rows of all inputs of a batch.
@@ -58,34 +66,49 @@ const maxUnmapped = 256
 // Event takes a row of the events table. host is the machine's name as the
 // format says it; where that is empty, Input.Host is what a Source passes.
 func (s *Sink) Event(host string, e *trace.Event) error {
-	s.count.Rows++
-	return s.rows.event(s.origin(host), e)
+	s.copies.event = *e // what fits of it; the Source's own stays as it is
+	if err := s.fitEvent(&s.copies.event); err != nil {
+		return s.misfit(err)
+	}
+	return s.took(s.rows.event(s.origin(host), &s.copies.event))
 }
 
 // Sequence takes a row of the sequences table. The host's Machine, with its
 // Arch, was given before.
 func (s *Sink) Sequence(host string, q *trace.Sequence) error {
-	s.count.Rows++
-	return s.rows.sequence(s.origin(host), q)
+	s.copies.sequence = *q // what fits of it; the Source's own stays as it is
+	if err := s.fitSequence(&s.copies.sequence); err != nil {
+		return s.misfit(err)
+	}
+	return s.took(s.rows.sequence(s.origin(host), &s.copies.sequence))
 }
 
 // Process takes a row of the processes table.
 func (s *Sink) Process(host string, p *trace.Process) error {
-	s.count.Rows++
-	return s.rows.process(s.origin(host), p)
+	s.copies.process = *p // what fits of it; the Source's own stays as it is
+	if err := s.fitProcess(&s.copies.process); err != nil {
+		return s.misfit(err)
+	}
+	return s.took(s.rows.process(s.origin(host), &s.copies.process))
 }
 
 // Container takes a row of the containers table. A Source gives one when it has
 // learned something new of a container, not for each event.
 func (s *Sink) Container(host string, c *trace.Container) error {
-	s.count.Rows++
-	return s.rows.container(s.origin(host), c)
+	s.copies.container = *c // what fits of it; the Source's own stays as it is
+	if err := s.fitContainer(&s.copies.container); err != nil {
+		return s.misfit(err)
+	}
+	return s.took(s.rows.container(s.origin(host), &s.copies.container))
 }
 
 // Loss takes a row of the losses table: what the format itself says was lost.
 func (s *Sink) Loss(host string, l *trace.Loss) error {
-	s.count.Rows++
-	return s.rows.loss(s.origin(host), l)
+	s.copies.loss = *l // what fits of it; the Source's own stays as it is
+	if err := s.fitLoss(&s.copies.loss); err != nil {
+		return s.misfit(err)
+	}
+	return s.took(s.rows.loss(s.origin(host), &s.copies.loss))
 }
 
 // Machine says what is known of a host, for the rows of it that come after.
@@ -94,6 +117,20 @@ func (s *Sink) Machine(host string, m Machine) error {
 		return fmt.Errorf("more than %d hosts", s.limits.Hosts)
 	}
 	s.machines[string([]byte(host))] = m
+	return nil
+}
+
+// misfit rejects a row that a trace does not take; where exactly its record
+// stands only the Source knows.
+func (s *Sink) misfit(why error) error { return s.Reject(Position{Offset: s.mark}, nil, why) }
+
+// took counts a row, or keeps why the trace cannot be written.
+func (s *Sink) took(err error) error {
+	if err != nil {
+		s.failed = err
+		return err
+	}
+	s.count.Rows++
 	return nil
 }
 

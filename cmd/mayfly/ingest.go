@@ -3,26 +3,45 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mayfly/ingest"
+	"mayfly/rule"
 )
 
-const ingestLong = `Deal the rows of traces out to windows of features: one window per container and
-width of time in which the container did anything. The FEATURES file holds
+const ingestLong = `Take recordings in: traces of mayfly record, and what other programs have recorded.
+
+With -o, the rows are dealt out to windows of features: one window per container
+and width of time in which the container did anything. The FEATURES file holds
 observations only (counts, system calls, trigrams, items seen); what is learned
 of them is learned by train, so that a file is made once and used for any split.
+With --trace, what other programs recorded becomes a trace in a directory, which
+every other command reads.
 
-A TRACE is a directory that mayfly record wrote, or one Parquet file of it.
-Several are merged by time. A trace that cannot be read ends the command and
-leaves no output; with --skip-bad it is left out and counted.
+An INPUT is a trace (a directory that mayfly record wrote, or one Parquet file of
+it), or a file, folder or archive of another format, found by its content, - for
+standard input. Compressed files and archives (gzip, zstd, xz, zip, tar) are opened
+on the way. Formats: FORMATS.
+
+Each content is taken into a trace once: the same file again, or under another
+name, adds nothing, and of a file that has grown only what is new is taken. What
+is done is done by batch: whatever ends the command, doing it again ends with the
+same bytes. A record that is bad is counted, and kept with its place and the reason
+in the trace's folder quarantine; --strict ends with it. An input that cannot be
+read ends the command and leaves no output; with --skip-bad it is left out.
 
   mayfly ingest trace/ -o features.parquet
   mayfly ingest monday/ tuesday/ -o week.parquet --width 1s --skip-bad
+  mayfly ingest /var/log/tetragon --trace cluster/
+  kubectl logs -n kube-system ds/tetragon -c export-stdout | mayfly ingest - --trace cluster/ -o features.parquet
 
-` + exitStatuses
+`
 
 type ingestOptions struct {
 	ingest.Options
@@ -32,9 +51,9 @@ type ingestOptions struct {
 func newIngestCommand() *cobra.Command {
 	opts := ingestOptions{width: time.Second, lateness: 5 * time.Second}
 	cmd := &cobra.Command{
-		Use:   "ingest TRACE... -o FEATURES",
-		Short: "Turn traces into windows of features",
-		Long:  ingestLong,
+		Use:   "ingest INPUT... [-o FEATURES] [--trace DIR]",
+		Short: "Take in traces and foreign recordings; make windows of features",
+		Long:  strings.Replace(ingestLong, "FORMATS", strings.Join(formats(), ", "), 1) + exitStatuses,
 		Args:  cobra.MinimumNArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return runIngest(cmd, opts, args) },
 	}
@@ -43,46 +62,93 @@ func newIngestCommand() *cobra.Command {
 	flags.DurationVar(&opts.width, "width", opts.width, "width of a window, 1ms to 24h")
 	flags.DurationVar(&opts.lateness, "lateness", opts.lateness, "how much later than a newer row a row may come, up to 24h")
 	flags.BoolVar(&opts.HostToo, "host-too", false, "make windows of the host's own processes too")
-	flags.BoolVar(&opts.SkipBad, "skip-bad", false, "leave out traces that cannot be read (exit status 3)")
+	flags.BoolVar(&opts.SkipBad, "skip-bad", false, "leave out inputs that cannot be read (exit status 3)")
+	flags.StringVar(&opts.Trace, "trace", "", "directory to take foreign recordings into, as a trace")
+	flags.StringVar(&opts.Format, "format", "", "read all inputs as files of this format")
+	flags.StringVar(&opts.Host, "host", "", "name of the machine, where a format does not tell it")
+	flags.BoolVar(&opts.Strict, "strict", false, "end with the first bad record or unreadable file")
+	addLimits(flags, &opts.Limits)
 	return cmd
+}
+
+// formats lists the foreign formats.
+func formats() []string {
+	var all []string
+	for _, src := range ingest.Sources() {
+		all = append(all, src.Format())
+	}
+	slices.Sort(all)
+	return all
+}
+
+// addLimits adds a flag for each bound of foreign files.
+func addLimits(flags *pflag.FlagSet, l *ingest.Limits) {
+	*l = ingest.DefaultLimits()
+	size := func(p *int64, name, usage string) { flags.Var((*byteSize)(p), name, usage) }
+	size(&l.LineBytes, "max-line", "bytes of one line or record of a foreign file")
+	size(&l.StringBytes, "max-string", "bytes of one text")
+	flags.Int64Var(&l.ListLength, "max-list", l.ListLength, "elements of one list, such as arguments")
+	flags.IntVar(&l.Nesting, "max-nesting", l.Nesting, "objects and arrays inside each other")
+	flags.IntVar(&l.Columns, "max-columns", l.Columns, "columns of a table")
+	flags.Int64Var(&l.Records, "max-records", l.Records, "records of one file")
+	flags.IntVar(&l.Hosts, "max-hosts", l.Hosts, "different hosts")
+	flags.Int64Var(&l.Ratio, "max-ratio", l.Ratio, "decompressed over compressed size, beyond the first 64 MiB")
+	size(&l.Bytes, "max-bytes", "bytes of one input, decompressed")
+	flags.Int64Var(&l.Members, "max-members", l.Members, "members of the archives of one input")
+	flags.IntVar(&l.Depth, "max-depth", l.Depth, "archives and compressions inside each other")
+	size(&l.Window, "max-window", "memory of one decompressor")
+	size(&l.PageBytes, "max-page", "bytes of one Parquet page, decompressed")
+	flags.Int64Var(&l.GroupRows, "max-group-rows", l.GroupRows, "rows of one Parquet row group")
+	size(&l.Memory, "max-memory", "memory of the process that reads untrusted Parquet")
+	flags.Int64Var(&l.CPUSeconds, "max-cpu", l.CPUSeconds, "processor seconds of that process, for one file")
 }
 
 func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 	const day = 24 * time.Hour
 	switch {
-	case opts.Output == "":
-		return usageErrorf("ingest: no output: name a file with -o (see mayfly ingest -h)")
+	case opts.Output == "" && opts.Trace == "":
+		return usageErrorf("ingest: no output: name a FEATURES file with -o, or a trace directory with --trace (see mayfly ingest -h)")
+	case opts.Format != "" && !slices.Contains(formats(), opts.Format):
+		return usageErrorf("ingest: --format: got %q, want one of %s", opts.Format, strings.Join(formats(), ", "))
 	case opts.width < time.Millisecond || opts.width > day:
 		return usageErrorf("ingest: --width: got %v, want 1ms to 24h", opts.width)
 	case opts.lateness < 0 || opts.lateness > day:
 		return usageErrorf("ingest: --lateness: got %v, want 0s to 24h", opts.lateness)
 	}
-	if err := checkOutput(opts.Output, args...); err != nil {
-		return err
+	if opts.Output != "" {
+		if err := checkOutput(opts.Output, args...); err != nil {
+			return err
+		}
 	}
 	opts.WidthNS, opts.LatenessNS = opts.width.Nanoseconds(), opts.lateness.Nanoseconds()
 	if opts.LatenessNS == 0 {
 		opts.LatenessNS = -1 // none; 0 would mean the default
 	}
-	opts.Creator = "mayfly ingest " + version()
+	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
 	report, err := ingest.Run(cmd.Context(), args, opts.Options)
 	if err != nil {
 		return err
 	}
-	printIngest(cmd.ErrOrStderr(), report, opts.Output)
-	if len(report.Bad) > 0 {
+	printIngest(cmd.ErrOrStderr(), report, opts.Options)
+	if len(report.Bad) > 0 || report.Foreign != nil && report.Foreign.Partial() {
 		return statusError{statusPartial, nil}
 	}
 	return nil
 }
 
-// printIngest says on stderr what became of the traces.
-func printIngest(w io.Writer, r *ingest.Report, output string) {
+// printIngest says on stderr what became of the inputs.
+func printIngest(w io.Writer, r *ingest.Report, opts ingest.Options) {
 	for _, bad := range r.Bad {
 		fmt.Fprintf(w, "mayfly: left out: %s\n", oneLine(bad.Err))
 	}
+	if r.Foreign != nil {
+		printConversion(w, r.Foreign, opts.Trace)
+	}
+	if opts.Output == "" {
+		return
+	}
 	fmt.Fprintf(w, "mayfly: %s: %d windows of %d containers from %d rows in %d files\n",
-		output, r.Windows, r.Containers, r.Rows, r.Files)
+		opts.Output, r.Windows, r.Containers, r.Rows, r.Files)
 	if r.HostRows > 0 {
 		fmt.Fprintf(w, "mayfly: %d rows of the host left out (--host-too takes them)\n", r.HostRows)
 	}
@@ -99,5 +165,48 @@ func printIngest(w io.Writer, r *ingest.Report, output string) {
 		if loss.n > 0 {
 			fmt.Fprintf(w, "mayfly: warning: %d %s\n", loss.n, loss.what)
 		}
+	}
+}
+
+// printConversion says what became of foreign files.
+func printConversion(w io.Writer, c *ingest.Conversion, dir string) {
+	into := ""
+	if dir != "" {
+		into = dir + ": "
+	}
+	known := ""
+	if c.Known > 0 {
+		known = fmt.Sprintf(", %d were taken before", c.Known)
+	}
+	fmt.Fprintf(w, "mayfly: %stook %d rows from %d files%s\n", into, c.Rows, c.Taken, known)
+	for _, f := range c.Notes {
+		switch {
+		case f.Err != nil:
+			fmt.Fprintf(w, "mayfly: not read to its end: %s\n", oneLine(f.Err))
+		case f.Rejected > 0:
+			fmt.Fprintf(w, "mayfly: %s: %d bad records left out\n", rule.Printable(f.Name), f.Rejected)
+		}
+		if f.Err == nil && f.Waiting > 0 {
+			fmt.Fprintf(w, "mayfly: %s: %d bytes at its end are no complete record yet\n", rule.Printable(f.Name), f.Waiting)
+		}
+	}
+	for _, q := range c.Quarantine {
+		if dir != "" {
+			fmt.Fprintf(w, "mayfly: %s: samples of what was left out, where and why\n", q)
+		}
+	}
+	for i, what := range slices.Sorted(maps.Keys(c.Unmapped)) {
+		if i == 20 {
+			fmt.Fprintf(w, "mayfly: no kind of event: %d more kinds of records\n", len(c.Unmapped)-i)
+			break
+		}
+		fmt.Fprintf(w, "mayfly: no kind of event: %d records: %s\n", c.Unmapped[what], rule.Printable(what))
+	}
+	for i, name := range c.Passed {
+		if i == 3 {
+			fmt.Fprintf(w, "mayfly: passed over, of no known format: %d more files\n", len(c.Passed)-i+c.MorePassed)
+			break
+		}
+		fmt.Fprintf(w, "mayfly: passed over, of no known format: %s\n", rule.Printable(name))
 	}
 }
