@@ -51,7 +51,7 @@ func (p *place) perform(t *testing.T, a attack, replicas map[string]*dockertest.
 	label := feature.Label{Attack: a.name, FromNS: time.Now().UnixNano()}
 	switch c := replicas[a.in]; {
 	case c == nil:
-		job := p.docker.RunWith(t, []string{"--network", "none"}, p.jobs, "/bin/sh", "-c", "/bin/job 1; "+a.how[2])
+		job := p.docker.RunWith(t, append([]string{"--network", "none"}, p.jobOptions...), p.jobs, "/bin/sh", "-c", "/bin/job 1; "+a.how[2])
 		label.Container = job.ID
 		job.Wait(t)
 		t.Logf("%s: %s", a.name, job.Logs(t))

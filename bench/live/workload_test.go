@@ -122,8 +122,9 @@ func build(t *testing.T, pkg string) (path string) {
 // place is where the workloads run.
 type place struct {
 	docker        *dockertest.Daemon
-	web, db, jobs string // images
-	load          string // the program
+	web, db, jobs string   // images
+	load          string   // the program
+	jobOptions    []string // of docker run, for jobs that are attacked
 	loads         sync.WaitGroup
 	said          sync.Mutex
 	replicas      int // begun

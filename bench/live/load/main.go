@@ -1,6 +1,7 @@
 // Load keeps a server on loopback busy, as its users would: load KIND PORT SECONDS
-// SEED, where KIND is http or redis. How many requests come in a second wanders
-// between 5 and 80, with pauses; the seed decides all chance.
+// SEED [RATE], where KIND is http or redis. How many requests come in a second
+// wanders between RATE/8 and twice RATE (default 42), with pauses; the seed decides
+// all chance.
 package main
 
 import (
@@ -26,8 +27,15 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 4 {
-		return fmt.Errorf("want KIND PORT SECONDS SEED, got %q", args)
+	if len(args) != 4 && len(args) != 5 {
+		return fmt.Errorf("want KIND PORT SECONDS SEED [RATE], got %q", args)
+	}
+	mean := 42.5
+	if len(args) == 5 {
+		var err error
+		if mean, err = strconv.ParseFloat(args[4], 64); err != nil {
+			return err
+		}
 	}
 	seconds, err := strconv.ParseFloat(args[2], 64)
 	if err != nil {
@@ -46,7 +54,7 @@ func run(args []string) error {
 	begin, done, failed := time.Now(), 0, 0
 	for time.Since(begin) < length {
 		phase := 2*math.Pi*time.Since(begin).Seconds()/60 + float64(seed)
-		rate := 5 + 37.5*(1+math.Sin(phase))
+		rate := mean * (0.12 + 0.88*(1+math.Sin(phase)))
 		time.Sleep(time.Duration(chance.ExpFloat64() / rate * float64(time.Second)))
 		if chance.IntN(400) == 0 {
 			time.Sleep(3 * time.Second)
