@@ -244,10 +244,8 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 	for _, c := range w.Calls {
 		l.items = append(l.items, profile.Item{Kind: profile.Call, Value: callName(c)})
 	}
-	l.profile.Add(w.Workload, w.ContainerID, w.Host, w.StartNS, w.EndNS(), l.items, l.counts, int64(w.Counters[NLost]))
-	if w.Missing&TouchesGap != 0 {
-		l.profile.AddGap(w.Workload)
-	}
+	l.profile.Add(&profile.Window{Workload: w.Workload, Container: w.ContainerID, Name: w.ContainerName, Host: w.Host,
+		StartNS: w.StartNS, EndNS: w.EndNS(), Items: l.items, Counts: l.counts, Lost: int64(w.Counters[NLost]), Gap: w.Missing&TouchesGap != 0})
 }
 
 // space finishes the learning.

@@ -34,7 +34,7 @@ func NewRecording(ctx context.Context, traces ...*trace.Trace) (*Recording, erro
 		}
 		for id, c := range containers {
 			r.Containers[id] = c
-			r.workloads[id] = profile.WorkloadName(c.Image, c.ImageDigest)
+			r.workloads[id] = profile.NameOf(&c)
 		}
 	}
 	r.missing = missing(r.Files)

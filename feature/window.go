@@ -30,7 +30,7 @@ type Window struct {
 	Host          string // the host's name; "" where the source does not say
 	ContainerID   string // 64 hex digits, or what a foreign source calls it; "" for the host itself
 	ContainerName string // "" where unknown
-	Workload      string // see profile.WorkloadName; "unknown" where no facts are
+	Workload      string // see profile.NameOf; "unknown" where no facts are
 	StartNS       int64  // since 1970-01-01 UTC, a multiple of WidthNS for windows of a Windower
 	WidthNS       int64  // > 0
 	Missing       Missing

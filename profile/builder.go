@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -11,80 +12,181 @@ import (
 // BuilderOptions bounds a Builder.
 type BuilderOptions struct {
 	MaxItems      int // per workload and kind; default 4096
-	MaxContainers int // names of containers, and of hosts, kept per workload; default 4096
+	MaxContainers int // containers, and hosts, kept per workload; default and most 4096
 	MaxWorkloads  int // default 4096; the rest is counted into Unknown
 }
 
 // DefaultBuilderOptions are the bounds where an option is 0.
-var DefaultBuilderOptions = BuilderOptions{MaxItems: 4096, MaxContainers: 4096, MaxWorkloads: 4096}
+var DefaultBuilderOptions = BuilderOptions{MaxItems: 4096, MaxContainers: maxMembers, MaxWorkloads: 4096}
+
+// maxTraces is how many recordings a profile lists.
+const maxTraces = maxMembers
 
 // Builder makes a profile of windows. It keeps sets, sums, minima and maxima
-// only, and where a set is full the items with the smallest hashes stay: so the
+// only, and where a set is full the members with the smallest hashes stay: so the
 // profile does not depend on the order of Add, Declare and Machine (as long as
 // there are no more workloads than MaxWorkloads). Not safe for concurrent use.
 type Builder struct {
 	opts      BuilderOptions
 	workloads map[string]*building
+	traces    *sample[Trace]
 }
 
 // NewBuilder returns an empty builder.
 func NewBuilder(opts BuilderOptions) *Builder {
-	if opts.MaxItems <= 0 {
-		opts.MaxItems = DefaultBuilderOptions.MaxItems
+	d := DefaultBuilderOptions
+	opts.MaxItems, opts.MaxWorkloads = positive(opts.MaxItems, d.MaxItems), positive(opts.MaxWorkloads, d.MaxWorkloads)
+	opts.MaxContainers = min(positive(opts.MaxContainers, d.MaxContainers), maxMembers)
+	return &Builder{opts: opts, workloads: map[string]*building{}, traces: newSample[Trace](maxTraces)}
+}
+
+func positive(n, otherwise int) int {
+	if n > 0 {
+		return n
 	}
-	if opts.MaxContainers <= 0 {
-		opts.MaxContainers = DefaultBuilderOptions.MaxContainers
-	}
-	if opts.MaxWorkloads <= 0 {
-		opts.MaxWorkloads = DefaultBuilderOptions.MaxWorkloads
-	}
-	return &Builder{opts: opts, workloads: map[string]*building{}}
+	return otherwise
+}
+
+// Window is what one container did in a span of time. Unknown kinds and empty
+// values are left out. A Builder keeps nothing of the slices.
+type Window struct {
+	Workload  string // see NameOf; "": Unknown
+	Container string // id; "": the window counts for the workload, and no replica has it
+	Name      string // of the container, "" where unknown
+	Host      string
+	Trace     *Trace // the recording that it is of; nil: not known
+	StartNS   int64
+	EndNS     int64
+	Items     []Item
+	Counts    []uint32 // beside Items: how often; nil: once each
+	Lost      int64    // records of it that were lost
+	Gap       bool     // rows of it may be missing: the recorder was down or cut off, or files were deleted
 }
 
 // building is a workload in the making.
 type building struct {
-	head  Workload // all but Items and Overflow
-	kinds map[string]*kindSet
+	head     Workload // all but Containers, Items and Overflow
+	replicas *sample[Replica]
+	kinds    map[string]*kindSet
 }
 
-// AddGap says of a window that was added that rows of it may be missing: the
-// recorder was down or cut off at some time of it, or its files were deleted.
-func (b *Builder) AddGap(workload string) { b.workload(workload).head.GapWindows++ }
+// kindSet holds the items of one kind of a workload.
+type kindSet struct {
+	*sample[member]
+	total int64 // occurrences, those of values left out included
+}
 
-// Add adds one window of one container: what it did, with counts[i] the number
-// of times of items[i] (1 each where counts is nil), and how many of its records
-// were lost. Unknown kinds and empty values are left out. Nothing is kept of the
-// slices.
-func (b *Builder) Add(workload, container, host string, startNS, endNS int64, items []Item, counts []uint32, lost int64) {
-	w := b.workload(workload)
-	w.head.widen(startNS, max(startNS, endNS))
-	w.head.Windows++
-	w.head.Lost += max(lost, 0)
-	if container != "" {
-		w.head.Containers = insert(w.head.Containers, clean(container), b.opts.MaxContainers)
+// member is the evidence of one value in the making.
+type member struct {
+	Evidence
+	lastWindow         int64    // ordinal of the window last counted
+	containers, traces []uint64 // the smallest hashes, sorted, at most MaxEvidence
+}
+
+// Add adds one window.
+func (b *Builder) Add(w *Window) {
+	to := b.workload(w.Workload)
+	one := Replica{Windows: 1, Lost: max(w.Lost, 0), FromNS: w.StartNS, ToNS: max(w.StartNS, w.EndNS)}
+	if w.Gap {
+		one.GapWindows = 1
 	}
-	if host != "" {
-		w.head.Hosts = insert(w.head.Hosts, clean(host), b.opts.MaxContainers)
+	to.widen(&one)
+	var inContainer, inTrace uint64
+	if w.Container != "" {
+		one.Name, one.Host = clean(w.Name), clean(w.Host)
+		to.replica(w.Container, &one)
+		inContainer = hash(clean(w.Container))
 	}
-	inContainer, onHost := hash(container), hash(host)
-	for i, item := range items {
+	if w.Host != "" {
+		to.head.Hosts = insert(to.head.Hosts, clean(w.Host), b.opts.MaxContainers)
+	}
+	if w.Trace != nil {
+		inTrace = b.trace(w.Trace)
+	}
+	for i, item := range w.Items {
 		if !knownKind(item.Kind) || item.Value == "" {
 			continue
 		}
 		count := int64(1)
-		if counts != nil {
-			count = int64(counts[i])
+		if w.Counts != nil {
+			count = int64(w.Counts[i])
 		}
-		set := w.kinds[item.Kind]
-		if set == nil {
-			set = &kindSet{limit: b.opts.MaxItems, members: map[string]*member{}}
-			w.kinds[item.Kind] = set
-		}
+		set := to.kind(item.Kind, b.opts.MaxItems)
 		set.total += count
-		if m := set.member(clean(item.Value)); m != nil {
-			m.add(count, w.head.Windows, startNS, max(startNS, endNS), inContainer, onHost)
+		m := set.at(clean(item.Value))
+		if m == nil {
+			continue
+		}
+		m.seen(count, 0, one.FromNS, one.ToNS)
+		if m.lastWindow != to.head.Windows {
+			m.Windows++
+			m.lastWindow = to.head.Windows
+		}
+		if w.Container != "" {
+			m.containers = insertHash(m.containers, inContainer)
+		}
+		if w.Trace != nil {
+			m.traces = insertHash(m.traces, inTrace)
 		}
 	}
+}
+
+// trace notes a recording and returns its hash.
+func (b *Builder) trace(t *Trace) uint64 {
+	key := t.key()
+	if at := b.traces.at(key); at != nil {
+		name := max(at.Name, clean(t.Name)) // of two copies of one recording
+		*at = *t
+		at.Name, at.Host, at.BootID, at.Source = name, clean(t.Host), clean(t.BootID), clean(t.Source)
+	}
+	return hash(key)
+}
+
+// widen counts windows of a container into the workload.
+func (w *building) widen(r *Replica) {
+	if r.Windows > 0 {
+		if w.head.Windows == 0 {
+			w.head.FromNS, w.head.ToNS = r.FromNS, r.ToNS
+		}
+		w.head.FromNS, w.head.ToNS = min(w.head.FromNS, r.FromNS), max(w.head.ToNS, r.ToNS)
+	}
+	w.head.Windows += r.Windows
+	w.head.Lost += r.Lost
+	w.head.GapWindows += r.GapWindows
+}
+
+// replica counts windows of a container.
+func (w *building) replica(id string, r *Replica) {
+	if at := w.replicas.at(clean(id)); at != nil {
+		at.add(r)
+	}
+}
+
+func (w *building) kind(kind string, limit int) *kindSet {
+	set := w.kinds[kind]
+	if set == nil {
+		set = &kindSet{sample: newSample[member](limit)}
+		w.kinds[kind] = set
+	}
+	return set
+}
+
+// seen counts occurrences.
+func (m *member) seen(count, windows, fromNS, toNS int64) {
+	if m.Windows == 0 && m.Count == 0 {
+		m.FirstNS, m.LastNS = fromNS, toNS
+	}
+	m.FirstNS, m.LastNS = min(m.FirstNS, fromNS), max(m.LastNS, toNS)
+	m.Count += count
+	m.Windows += windows
+}
+
+// lose counts records that a container lost, in whatever window.
+func (b *Builder) lose(workload, container string, lost int64) {
+	one := &Replica{Lost: lost}
+	to := b.workload(workload)
+	to.widen(one)
+	to.replica(container, one)
 }
 
 // Declare adds what a runtime said of a container of the workload.
@@ -97,15 +199,6 @@ func (b *Builder) Machine(workload, goarch string) {
 	b.workload(workload).head.AddMachine(goarch)
 }
 
-// Profile returns the profile of what was added so far. The builder may go on.
-func (b *Builder) Profile() *Profile {
-	p := &Profile{Workloads: []Workload{}}
-	for _, name := range slices.Sorted(maps.Keys(b.workloads)) {
-		p.Workloads = append(p.Workloads, b.workloads[name].workload())
-	}
-	return p
-}
-
 func (b *Builder) workload(name string) *building {
 	if name = clean(name); name == "" {
 		name = Unknown
@@ -116,17 +209,46 @@ func (b *Builder) workload(name string) *building {
 	}
 	if w == nil {
 		name = strings.Clone(name)
-		w = &building{head: Workload{Name: name}, kinds: map[string]*kindSet{}}
+		w = &building{head: Workload{Name: name}, replicas: newSample[Replica](b.opts.MaxContainers), kinds: map[string]*kindSet{}}
 		b.workloads[name] = w
 	}
 	return w
 }
 
-// workload copies what was built.
-func (w *building) workload() Workload {
+// Profile returns the profile of what was added so far. The builder may go on.
+func (b *Builder) Profile() *Profile {
+	p := &Profile{Workloads: []Workload{}}
+	for _, key := range b.traces.names() {
+		p.Traces = append(p.Traces, b.traces.slots[key].value)
+	}
+	slices.SortFunc(p.Traces, compareTraces)
+	places := make(map[uint64]int, len(p.Traces))
+	for i := range p.Traces {
+		places[hash(p.Traces[i].key())] = i
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.workloads)) {
+		p.Workloads = append(p.Workloads, b.workloads[name].workload(places))
+	}
+	return p
+}
+
+func compareTraces(a, b Trace) int {
+	return cmp.Or(cmp.Compare(a.FromNS, b.FromNS), strings.Compare(a.Host, b.Host), strings.Compare(a.BootID, b.BootID),
+		strings.Compare(a.Source, b.Source), cmp.Compare(a.ToNS, b.ToNS), strings.Compare(a.Name, b.Name))
+}
+
+// workload copies what was built. places are those of the traces, by hash.
+func (w *building) workload(places map[uint64]int) Workload {
 	out := w.head
 	out.Items = []Entry{}
-	out.Containers = append([]string{}, w.head.Containers...)
+	out.Containers = []Replica{}
+	containers := map[uint64]int{}
+	for i, id := range w.replicas.names() {
+		slot := w.replicas.slots[id]
+		slot.value.ID = id
+		out.Containers = append(out.Containers, slot.value)
+		containers[slot.hash] = i
+	}
 	out.Hosts = append([]string{}, w.head.Hosts...)
 	out.Machines = slices.Clone(w.head.Machines)
 	if w.head.Declared != nil {
@@ -136,12 +258,12 @@ func (w *building) workload() Workload {
 	for _, kind := range slices.Sorted(maps.Keys(w.kinds)) {
 		set := w.kinds[kind]
 		rest := set.total
-		for _, value := range slices.Sorted(maps.Keys(set.members)) {
-			m := set.members[value]
-			e := m.Evidence
-			e.Containers, e.Hosts = len(m.containers), len(m.hosts)
+		for _, value := range set.names() {
+			m := &set.slots[value].value
+			e := Entry{Item: Item{kind, value}, Evidence: m.Evidence, In: placed(m.containers, containers), Traces: placed(m.traces, places)}
+			e.Containers, e.Hosts = len(e.In), hosts(out.Containers, e.In)
 			rest -= e.Count
-			out.Items = append(out.Items, Entry{Item{kind, value}, e})
+			out.Items = append(out.Items, e)
 		}
 		if rest > 0 {
 			out.Overflow = append(out.Overflow, Overflow{kind, rest})
@@ -150,10 +272,25 @@ func (w *building) workload() Workload {
 	return out
 }
 
-// widen makes the workload's time include [from, to].
-func (w *Workload) widen(from, to int64) {
-	if w.Windows == 0 {
-		w.FromNS, w.ToNS = from, to
+// placed turns hashes into places; those that were not kept have none.
+func placed(hashes []uint64, places map[uint64]int) Members {
+	var m Members
+	for _, h := range hashes {
+		if at, ok := places[h]; ok {
+			m = append(m, at)
+		}
 	}
-	w.FromNS, w.ToNS = min(w.FromNS, from), max(w.ToNS, to)
+	slices.Sort(m)
+	return m
+}
+
+// hosts counts the different hosts of some containers.
+func hosts(containers []Replica, in Members) int {
+	var names []string
+	for _, i := range in {
+		if host := containers[i].Host; host != "" {
+			names = insert(names, host, MaxEvidence)
+		}
+	}
+	return len(names)
 }

@@ -11,41 +11,34 @@ import (
 	"mayfly/trace"
 )
 
-type window struct {
-	workload, container, host string
-	start                     int64
-	items                     []Item
-	counts                    []uint32
-	lost                      int64
-}
-
 // windows makes n windows of three workloads with many items, from a seed.
-func windows(n int) []window {
+func windows(n int) []*Window {
 	rng := rand.New(rand.NewPCG(1, 2))
-	all := make([]window, n)
+	all := make([]*Window, n)
 	for i := range all {
-		w := window{
-			workload:  fmt.Sprintf("app%d", rng.IntN(3)),
-			container: fmt.Sprintf("c%02d", rng.IntN(20)),
-			host:      fmt.Sprintf("h%d", rng.IntN(3)),
-			start:     int64(rng.IntN(1000)) * 1e9,
-			lost:      int64(rng.IntN(2)),
+		w := &Window{
+			Workload:  fmt.Sprintf("app%d", rng.IntN(3)),
+			Container: fmt.Sprintf("c%02d", rng.IntN(20)),
+			Host:      fmt.Sprintf("h%d", rng.IntN(3)),
+			StartNS:   int64(rng.IntN(1000)) * 1e9,
+			Lost:      int64(rng.IntN(2)),
 		}
+		w.EndNS = w.StartNS + 1e9
 		for range rng.IntN(5) {
-			w.items = append(w.items, Item{Read, fmt.Sprintf("/f%d", rng.IntN(100))}, Item{Exec, "/bin/x"})
-			w.counts = append(w.counts, uint32(rng.IntN(9)+1), 1)
+			w.Items = append(w.Items, Item{Read, fmt.Sprintf("/f%d", rng.IntN(100))}, Item{Exec, "/bin/x"})
+			w.Counts = append(w.Counts, uint32(rng.IntN(9)+1), 1)
 		}
 		all[i] = w
 	}
 	return all
 }
 
-func build(opts BuilderOptions, all []window) *Profile {
+func build(opts BuilderOptions, all []*Window) *Profile {
 	b := NewBuilder(opts)
 	for _, w := range all {
-		b.Add(w.workload, w.container, w.host, w.start, w.start+1e9, w.items, w.counts, w.lost)
-		b.Declare(w.workload, &trace.Container{Image: w.workload + ":" + w.container, CapAdd: []string{"NET_ADMIN"}})
-		b.Machine(w.workload, "amd64")
+		b.Add(w)
+		b.Declare(w.Workload, &trace.Container{Image: w.Workload + ":" + w.Container, CapAdd: []string{"NET_ADMIN"}})
+		b.Machine(w.Workload, "amd64")
 	}
 	return b.Profile()
 }
@@ -75,9 +68,9 @@ func TestBuilderOrder(t *testing.T) {
 func TestBuilderEvidence(t *testing.T) {
 	b := NewBuilder(BuilderOptions{})
 	sh, bad := Item{Exec, "/bin/sh"}, Item{"odd", "x"}
-	b.Add("web", "c1", "h1", 10, 20, []Item{sh, bad, sh}, []uint32{2, 1, 3}, 1)
-	b.Add("web", "c2", "h1", 5, 15, []Item{sh}, nil, 0)
-	b.Add("web", "c2", "h1", 30, 40, nil, nil, 4)
+	b.Add(&Window{Workload: "web", Container: "c1", Host: "h1", StartNS: 10, EndNS: 20, Items: []Item{sh, bad, sh}, Counts: []uint32{2, 1, 3}, Lost: 1})
+	b.Add(&Window{Workload: "web", Container: "c2", Host: "h1", StartNS: 5, EndNS: 15, Items: []Item{sh}})
+	b.Add(&Window{Workload: "web", Container: "c2", Host: "h1", StartNS: 30, EndNS: 40, Lost: 4})
 	w := b.Profile().Workload("web")
 	got, ok := w.Lookup(sh)
 	want := Evidence{Count: 6, Windows: 2, Containers: 2, Hosts: 1, FirstNS: 5, LastNS: 20}
@@ -95,8 +88,8 @@ func TestBuilderEvidence(t *testing.T) {
 func TestBuilderBounds(t *testing.T) {
 	b := NewBuilder(BuilderOptions{MaxItems: 10, MaxContainers: 4, MaxWorkloads: 2})
 	for i := range 1000 {
-		b.Add("web", fmt.Sprint("c", i), "h", 0, 1, []Item{{Write, fmt.Sprint("/", i)}}, []uint32{2}, 0)
-		b.Add(fmt.Sprint("w", i), "", "", 0, 1, nil, nil, 0)
+		b.Add(&Window{Workload: "web", Container: fmt.Sprint("c", i), Host: "h", EndNS: 1, Items: []Item{{Write, fmt.Sprint("/", i)}}, Counts: []uint32{2}})
+		b.Add(&Window{Workload: fmt.Sprint("w", i), EndNS: 1})
 	}
 	p := b.Profile()
 	w := p.Workload("web")
@@ -105,24 +98,6 @@ func TestBuilderBounds(t *testing.T) {
 	}
 	if len(p.Workloads) != 3 || p.Workload(Unknown) == nil {
 		t.Errorf("got %d workloads, want 2 and %s", len(p.Workloads), Unknown)
-	}
-}
-
-func TestMergeOfHalves(t *testing.T) {
-	all := windows(300)
-	whole, half := build(BuilderOptions{}, all), Merge(build(BuilderOptions{}, all[:150]), build(BuilderOptions{}, all[150:]))
-	for _, p := range []*Profile{whole, half} {
-		for i := range p.Workloads {
-			for j := range p.Workloads[i].Items { // the same container may be in both halves
-				p.Workloads[i].Items[j].Containers, p.Workloads[i].Items[j].Hosts = 0, 0
-			}
-		}
-	}
-	if diff := cmp.Diff(whole, half); diff != "" {
-		t.Errorf("merge of halves (-whole +merged):\n%s", diff)
-	}
-	if diff := cmp.Diff(encode(t, whole), encode(t, Merge(whole, &Profile{}))); diff != "" {
-		t.Errorf("merge with nothing:\n%s", diff)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestCompleteness(t *testing.T) {
 			if c < 2 && w > 7 {
 				items = append(items, Item{"read", "/in/two"})
 			}
-			b.Add("app", id, "host", w*1e9, (w+1)*1e9, items, nil, 1)
+			b.Add(&Window{Workload: "app", Container: id, Host: "host", StartNS: w * 1e9, EndNS: (w + 1) * 1e9, Items: items, Lost: 1})
 		}
 	}
 	got := b.Profile().Workload("app").Completeness()
@@ -41,7 +41,7 @@ func TestCompletenessOfLittle(t *testing.T) {
 		t.Errorf("nil: got %+v, want %+v", got, unknown)
 	}
 	b := NewBuilder(BuilderOptions{})
-	b.Add("app", "one", "", 0, 1, []Item{{"exec", "/bin/app"}}, nil, 0)
+	b.Add(&Window{Workload: "app", Container: "one", EndNS: 1, Items: []Item{{"exec", "/bin/app"}}})
 	got := b.Profile().Workload("app").Completeness()
 	if got.NewPerWindow != 1 || got.NewPerContainer != -1 || got.UnseenShare != -1 {
 		t.Errorf("one window: got %+v, want 1 new per window and -1 per container", got)
@@ -65,7 +65,7 @@ func TestCompletenessForesees(t *testing.T) {
 			return items
 		}
 		for c := range 10 {
-			b.Add("app", fmt.Sprint(c), "", 0, 1, draw(), nil, 0)
+			b.Add(&Window{Workload: "app", Container: fmt.Sprint(c), EndNS: 1, Items: draw()})
 		}
 		w := b.Profile().Workload("app")
 		next, fresh := draw(), 0

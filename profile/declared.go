@@ -5,44 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
-
 	"mayfly/trace"
 )
-
-// Unknown is the workload of containers of which no image is known.
-const Unknown = "unknown"
-
-// WorkloadName names the workload of an image reference as the user wrote it:
-// the repository in its short form, without tag ("docker.io/library/nginx:1.25"
-// and "nginx" are both "nginx"), followed by "@" and the digest when one is
-// given. An image given by its id keeps the id. Empty is Unknown.
-func WorkloadName(image, digest string) string {
-	name := repository(clean(image))
-	if name == "" {
-		return Unknown
-	}
-	if digest != "" {
-		// A repo digest may be written as repository@sha256:…
-		return clean(name + "@" + digest[strings.LastIndexByte(digest, '@')+1:])
-	}
-	return name
-}
-
-func repository(image string) string {
-	if strings.HasPrefix(image, "sha256:") {
-		return image
-	}
-	if named, err := reference.ParseNormalizedNamed(image); err == nil {
-		return reference.FamiliarName(named)
-	}
-	// Not a reference that the grammar knows: cut digest and tag by hand.
-	image, _, _ = strings.Cut(image, "@")
-	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
-		image = image[:i]
-	}
-	return image
-}
 
 // Declared is what the runtime said that a workload's containers are. Each list
 // is the union over the containers seen, sorted, without repetition; entrypoints
@@ -60,8 +24,32 @@ type Declared struct {
 	Networks    []string `json:"networks,omitempty"`
 	Ports       []string `json:"ports,omitempty"`
 	Mounts      []string `json:"mounts,omitempty"`
-	Privileged  bool     `json:"privileged,omitempty"` // any of them was
-	Pods        *Pods    `json:"pods,omitempty"`       // nil where none was in a Kubernetes pod
+	PIDModes    []string `json:"pid_modes,omitempty"` // of namespaces, as the runtime says them; host: the host's
+	IPCModes    []string `json:"ipc_modes,omitempty"`
+	UTSModes    []string `json:"uts_modes,omitempty"`
+	UserModes   []string `json:"userns_modes,omitempty"`
+	SELinux     []string `json:"selinux,omitempty"`
+	ReadOnly    []string `json:"readonly_root,omitempty"` // no, yes; both where containers differ
+	NoNewPrivs  []string `json:"no_new_privs,omitempty"`  // the same
+	Privileged  bool     `json:"privileged,omitempty"`    // any of them was
+	Pods        *Pods    `json:"pods,omitempty"`          // nil where none was in a Kubernetes pod
+}
+
+// HostNamespaces lists the namespaces of the host that any container shares: ipc,
+// network, pid, user, uts.
+func (d *Declared) HostNamespaces() (shared []string) {
+	if d == nil {
+		return nil
+	}
+	for _, ns := range []struct {
+		name  string
+		modes []string
+	}{{"ipc", d.IPCModes}, {"network", d.Networks}, {"pid", d.PIDModes}, {"user", d.UserModes}, {"uts", d.UTSModes}} {
+		if slices.Contains(ns.modes, "host") {
+			shared = append(shared, ns.name)
+		}
+	}
+	return shared
 }
 
 // Pods is what the pods of a workload have in common.
@@ -101,8 +89,12 @@ func (p *Pods) merge(other *Pods) *Pods {
 	for _, name := range other.Owners {
 		out.Owners = insert(out.Owners, name, maxDeclared)
 	}
-	if p.Labels == nil || other.Labels == nil {
-		out.Labels = slices.Concat(p.Labels, other.Labels)
+	switch {
+	case p.Labels == nil:
+		out.Labels = slices.Clone(other.Labels) // an empty list stays one: they have nothing in common
+		return out
+	case other.Labels == nil:
+		out.Labels = slices.Clone(p.Labels)
 		return out
 	}
 	out.Labels = []string{}
@@ -117,7 +109,8 @@ func (p *Pods) merge(other *Pods) *Pods {
 // lists returns every list, in a fixed order.
 func (d *Declared) lists() []*[]string {
 	return []*[]string{&d.Images, &d.Digests, &d.Entrypoints, &d.Commands, &d.Users, &d.CapAdd,
-		&d.CapDrop, &d.Seccomp, &d.AppArmor, &d.Networks, &d.Ports, &d.Mounts}
+		&d.CapDrop, &d.Seccomp, &d.AppArmor, &d.Networks, &d.Ports, &d.Mounts,
+		&d.PIDModes, &d.IPCModes, &d.UTSModes, &d.UserModes, &d.SELinux, &d.ReadOnly, &d.NoNewPrivs}
 }
 
 // Declare adds what a runtime said of a container to a workload that was learned
@@ -149,10 +142,23 @@ func (d *Declared) declare(c *trace.Container) {
 		Users:       []string{c.User}, CapAdd: c.CapAdd, CapDrop: c.CapDrop,
 		Seccomp: []string{c.Seccomp}, AppArmor: []string{c.AppArmor},
 		Networks: []string{c.NetworkMode}, Ports: c.Ports, Mounts: c.Mounts,
+		PIDModes: []string{c.PIDMode}, IPCModes: []string{c.IPCMode}, UTSModes: []string{c.UTSMode},
+		UserModes: []string{c.UserNSMode}, SELinux: []string{c.SELinux},
+		ReadOnly: yesNo(c.ReadonlyRoot), NoNewPrivs: yesNo(c.NoNewPrivs),
 		Privileged: c.Privileged != nil && *c.Privileged,
 		Pods:       podsOf(c),
 	}
 	d.merge(&add)
+}
+
+func yesNo(b *bool) []string {
+	switch {
+	case b == nil:
+		return nil
+	case *b:
+		return []string{"yes"}
+	}
+	return []string{"no"}
 }
 
 // merge takes the union of both. Where a list would grow over its bound the

@@ -6,10 +6,13 @@
 // and gives the same profile whatever the order of the windows:
 //
 //	b := profile.NewBuilder(profile.DefaultBuilderOptions)
-//	b.Add("nginx", containerID, host, startNS, endNS, items, counts, 0)
+//	b.Add(&profile.Window{Workload: "nginx", Container: id, StartNS: from, EndNS: to, Items: items})
 //	p := b.Profile()
 //	p.Workload("nginx").Has(profile.Item{Kind: profile.Exec, Value: "/bin/sh"})
 //
-// A profile is written as JSON, with the same bytes for the same profile, and is
-// validated when it is read: a detector file that holds one may be hostile.
+// Build does that for all of a trace; Merge joins profiles, of replicas, hosts and
+// days, to the same bytes in any order.
+//
+// A profile is written as JSON (FORMAT.md), with the same bytes for the same
+// profile, and is validated when it is read: a file that holds one may be hostile.
 package profile

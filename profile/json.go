@@ -29,46 +29,156 @@ func Decode(r io.Reader) (*Profile, error) {
 	return p, nil
 }
 
-// Encode writes the profile as indented JSON: the same bytes for the same profile.
+// format and version are what a file of a profile begins with. Files without them
+// are of version 1.
+const (
+	format  = "mayfly profile"
+	version = 2
+)
+
+// Encode writes the profile as JSON, a line for each item, container and trace: the
+// same bytes for the same profile. FORMAT.md describes it.
 func (p *Profile) Encode(w io.Writer) error {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "{%q: %q, %q: %d,\n", "format", format, "version", version)
+	err := lines(&out, "traces", "", p.Traces)
+	out.WriteString(",\n\"workloads\": [")
+	for i := range p.Workloads {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteByte('\n')
+		if err == nil {
+			err = p.Workloads[i].encode(&out)
+		}
+	}
+	out.WriteString("\n]}\n")
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// encode writes all but the lists on one line, then the lists.
+func (w *Workload) encode(out *bytes.Buffer) error {
+	head := struct {
+		*Workload
+		Containers []Replica `json:"containers,omitempty"`
+		Items      []Entry   `json:"items,omitempty"`
+	}{Workload: w}
+	text, err := compact(head)
+	if err != nil {
+		return err
+	}
+	out.Write(text[:len(text)-1]) // without the brace
+	out.WriteString(",\n")
+	if err := lines(out, "containers", " ", w.Containers); err != nil {
+		return err
+	}
+	out.WriteString(",\n")
+	err = lines(out, "items", " ", w.Items)
+	out.WriteByte('}')
+	return err
+}
+
+// lines writes a list, a line for each of it.
+func lines[T any](out *bytes.Buffer, name, indent string, list []T) error {
+	fmt.Fprintf(out, "%s%q: [", indent, name)
+	for i := range list {
+		text, err := compact(&list[i])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString("\n" + indent + " ")
+		out.Write(text)
+	}
+	out.WriteByte(']')
+	return nil
+}
+
+// compact is JSON on one line, with <, > and & as they are.
+func compact(v any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(p); err != nil {
-		return err
-	}
-	_, err := w.Write(out.Bytes())
-	return err
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
+}
+
+// MarshalJSON is Encode.
+func (p *Profile) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	err := p.Encode(&out)
+	return out.Bytes(), err
 }
 
 // UnmarshalJSON reads and validates.
 func (p *Profile) UnmarshalJSON(text []byte) error {
-	type plain Profile
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	var out plain
-	if err := dec.Decode(&out); err != nil {
+	var file struct {
+		Format    string     `json:"format"`
+		Version   int        `json:"version"`
+		Traces    []Trace    `json:"traces"`
+		Workloads []Workload `json:"workloads"`
+	}
+	if err := strictly(text, &file); err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
-	for i := range out.Workloads {
-		w := &out.Workloads[i]
-		if i > 0 && out.Workloads[i-1].Name >= w.Name {
-			return fmt.Errorf("profile: workload %.80q: out of order", w.Name)
+	switch {
+	case file.Format == "" && file.Version == 0: // version 1
+	case file.Format != format:
+		return fmt.Errorf("profile: want format %q, got %.80q", format, file.Format)
+	case file.Version != version:
+		return fmt.Errorf("profile: is of version %d, this mayfly reads version %d", file.Version, version)
+	}
+	out := Profile{file.Traces, file.Workloads}
+	if err := out.check(); err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	*p = out
+	return nil
+}
+
+// strictly refuses fields that are not known.
+func strictly(text []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	return dec.Decode(into)
+}
+
+// check says what is wrong with a profile that was read.
+func (p *Profile) check() error {
+	if p.Workloads == nil {
+		return errors.New("no list of workloads")
+	}
+	if len(p.Traces) > maxTraces {
+		return fmt.Errorf("%d traces, want at most %d", len(p.Traces), maxTraces)
+	}
+	for i := range p.Traces {
+		if err := p.Traces[i].check(); err != nil {
+			return err
 		}
-		if err := w.check(); err != nil {
-			return fmt.Errorf("profile: workload %.80q: %w", w.Name, err)
+		if i > 0 && compareTraces(p.Traces[i-1], p.Traces[i]) >= 0 {
+			return fmt.Errorf("trace %.80q: out of order", p.Traces[i].Name)
 		}
 	}
-	if out.Workloads == nil {
-		return errors.New("profile: no list of workloads")
+	for i := range p.Workloads {
+		w := &p.Workloads[i]
+		if i > 0 && p.Workloads[i-1].Name >= w.Name {
+			return fmt.Errorf("workload %.80q: out of order", w.Name)
+		}
+		if err := w.check(len(p.Traces)); err != nil {
+			return fmt.Errorf("workload %.80q: %w", w.Name, err)
+		}
 	}
-	*p = Profile(out)
 	return nil
 }
 
 // check says what is wrong with a workload that was read.
-func (w *Workload) check() error {
+func (w *Workload) check(traces int) error {
 	switch {
 	case w.Name == "" || !utf8.ValidString(w.Name) || len(w.Name) > MaxValue:
 		return errors.New("bad name")
@@ -77,15 +187,26 @@ func (w *Workload) check() error {
 	case w.FromNS > w.ToNS:
 		return errors.New("ends before it begins")
 	}
+	if len(w.Containers) > maxMembers {
+		return fmt.Errorf("%d containers, want at most %d", len(w.Containers), maxMembers)
+	}
+	for i := range w.Containers {
+		if err := w.Containers[i].check(); err != nil {
+			return err
+		}
+		if i > 0 && w.Containers[i-1].ID >= w.Containers[i].ID {
+			return fmt.Errorf("list: %.80q out of order", w.Containers[i].ID)
+		}
+	}
 	for i, e := range w.Items {
 		if i > 0 && w.Items[i-1].Item.Compare(e.Item) >= 0 {
 			return fmt.Errorf("item %.80q: out of order", e.Item)
 		}
-		if err := e.check(w); err != nil {
+		if err := e.check(w, traces); err != nil {
 			return fmt.Errorf("item %.80q: %w", e.Item, err)
 		}
 	}
-	lists := []*[]string{&w.Containers, &w.Hosts, &w.Machines}
+	lists := []*[]string{&w.Hosts, &w.Machines}
 	if w.Declared != nil {
 		lists = append(lists, w.Declared.lists()...)
 		if p := w.Declared.Pods; p != nil {
@@ -101,21 +222,6 @@ func (w *Workload) check() error {
 		if !knownKind(o.Kind) || o.Count <= 0 || i > 0 && w.Overflow[i-1].Kind >= o.Kind {
 			return fmt.Errorf("bad overflow of kind %.80q", o.Kind)
 		}
-	}
-	return nil
-}
-
-func (e *Entry) check(w *Workload) error {
-	if err := e.Item.check(); err != nil {
-		return err
-	}
-	switch {
-	case e.Count < 0 || e.Windows < 1 || e.Windows > w.Windows:
-		return errors.New("windows or count that cannot be")
-	case e.Containers < 0 || e.Containers > MaxEvidence || e.Hosts < 0 || e.Hosts > MaxEvidence:
-		return errors.New("containers or hosts that cannot be")
-	case e.FirstNS > e.LastNS:
-		return errors.New("last seen before it was first seen")
 	}
 	return nil
 }

@@ -11,7 +11,8 @@ import (
 func TestJSONRoundTrip(t *testing.T) {
 	b := NewBuilder(BuilderOptions{MaxItems: 5})
 	for _, value := range hostile {
-		b.Add(value, value, value, 1, 2, []Item{{Exec, value}, {Read, Template(value)}}, nil, 0)
+		b.Add(&Window{Workload: value, Container: value, Name: value, Host: value, StartNS: 1, EndNS: 2, Trace: &Trace{Name: value, Host: value, BootID: value},
+			Items: []Item{{Exec, value}, {Read, Template(value)}, {Argv, ArgvShape(value, []string{value, value, "--x=" + value}, false)}}})
 	}
 	p := b.Profile()
 	text := encode(t, p)
@@ -37,6 +38,17 @@ func TestDecodeRefuses(t *testing.T) {
 		{``, "unexpected end"},
 		{`{}`, "no list of workloads"},
 		{`[]`, "cannot unmarshal array"},
+		{`{"format":"other","version":2,"workloads":[]}`, "want format"},
+		{`{"format":"mayfly profile","version":3,"workloads":[]}`, "of version 3"},
+		{`{"traces":[{"name":"a","host":"h","from_ns":2,"to_ns":1}],"workloads":[]}`, "ends before it begins"},
+		{`{"traces":[{"name":"b","host":"h"},{"name":"a","host":"h"}],"workloads":[]}`, "out of order"},
+		{`{"workloads":[{"name":"a","containers":[{"id":"x","windows":-1}]}]}`, "negative count"},
+		{`{"workloads":[{"name":"a","containers":[{"id":"x","odd":1}]}]}`, "unknown field"},
+		{`{"workloads":[{"name":"a","windows":1,"containers":["x"],"items":[{"item":"exec x","windows":1,"containers":1,"in":"1"}]}]}`, "members"},
+		{`{"workloads":[{"name":"a","windows":1,"containers":["x"],"items":[{"item":"exec x","windows":1,"containers":1,"in":"0-4294967295"}]}]}`, "members"},
+		{`{"workloads":[{"name":"a","windows":1,"containers":["x"],"items":[{"item":"exec x","windows":1,"containers":2,"in":"0,0"}]}]}`, "members"},
+		{`{"workloads":[{"name":"a","windows":1,"containers":["x"],"items":[{"item":"exec x","windows":1,"containers":2,"in":"0"}]}]}`, "cannot be"},
+		{`{"workloads":[{"name":"a","windows":1,"items":[{"item":"exec x","windows":1,"traces":"0"}]}]}`, "traces that cannot be"},
 		{`{"workloads":[],"x":1}`, "unknown field"},
 		{`{"workloads":[{"name":""}]}`, "bad name"},
 		{`{"workloads":[{"name":"b"},{"name":"a"}]}`, "out of order"},
@@ -62,7 +74,8 @@ func TestDecodeRefuses(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	b := NewBuilder(BuilderOptions{})
-	b.Add("web", "c", "h", 1, 2, []Item{{Exec, "/bin/sh"}, {Connect, "inet:1.2.3.4:5"}}, nil, 1)
+	b.Add(&Window{Workload: "web", Container: "c", Host: "h", StartNS: 1, EndNS: 2, Lost: 1, Trace: &Trace{Name: "monday", Host: "h"},
+		Items: []Item{{Exec, "/bin/sh"}, {Connect, "inet:1.2.3.4:5"}}})
 	seed, err := json.Marshal(b.Profile())
 	if err != nil {
 		f.Fatal(err)
@@ -82,7 +95,11 @@ func FuzzDecode(f *testing.F) {
 		if twice := encode(t, again); twice != once {
 			t.Fatalf("encodings differ: %s\n%s", once, twice)
 		}
-		Merge(p, again)
+		if merged, err := Merge(p, again); err == nil {
+			if _, err := Decode(strings.NewReader(encode(t, merged))); err != nil {
+				t.Fatalf("what was merged is refused: %v\n%s", err, encode(t, merged))
+			}
+		}
 	})
 }
 

@@ -1,83 +1,98 @@
 package profile
 
 import (
+	"fmt"
 	"slices"
-	"strings"
 )
 
-// Merge joins two profiles of different recordings: sets are united, counts are
-// added, so windows that are in both count twice. The containers and hosts of an
-// item are added too, up to the number that the workload has.
-func Merge(a, b *Profile) *Profile {
-	out := &Profile{Workloads: slices.Concat(a.Workloads, b.Workloads)}
-	slices.SortStableFunc(out.Workloads, func(x, y Workload) int { return strings.Compare(x.Name, y.Name) })
-	merged := make([]Workload, 0, len(out.Workloads))
-	for _, w := range out.Workloads {
-		if n := len(merged); n > 0 && merged[n-1].Name == w.Name {
-			merged[n-1] = mergeWorkloads(&merged[n-1], &w)
-		} else {
-			merged = append(merged, w)
+// Merge joins profiles of different recordings: sets are united, counts are added.
+// It is associative and commutative: the same profiles give the same bytes in any
+// order and in any number of steps. The bounds are those of
+// DefaultBuilderOptions, and what is beyond them is counted as in a Builder. The
+// error says that two of the profiles know the same recording, whose windows would
+// count twice, or that one is of version 1, which does not say in which containers
+// an item was seen.
+func Merge(profiles ...*Profile) (*Profile, error) {
+	b := NewBuilder(BuilderOptions{})
+	seen := map[string]bool{}
+	for _, p := range profiles {
+		for i := range p.Traces {
+			key := p.Traces[i].key()
+			if seen[key] {
+				return nil, fmt.Errorf("profiles: trace %.80q of host %.80q is in two of them", p.Traces[i].Name, p.Traces[i].Host)
+			}
+			seen[key] = true
 		}
 	}
-	out.Workloads = merged
-	return out
+	for _, p := range profiles {
+		if err := b.add(p); err != nil {
+			return nil, err
+		}
+	}
+	if len(b.workloads) > b.opts.MaxWorkloads {
+		return nil, fmt.Errorf("profiles: more than %d workloads", b.opts.MaxWorkloads)
+	}
+	return b.Profile(), nil
 }
 
-// mergeWorkloads is Merge for two workloads of one name.
-func mergeWorkloads(a, b *Workload) Workload {
-	out := Workload{
-		Name: a.Name, Windows: a.Windows + b.Windows, Lost: a.Lost + b.Lost, GapWindows: a.GapWindows + b.GapWindows,
-		FromNS: a.FromNS, ToNS: a.ToNS,
-		Containers: union(a.Containers, b.Containers),
-		Hosts:      union(a.Hosts, b.Hosts),
-		Machines:   union(a.Machines, b.Machines),
-		Items:      []Entry{},
+// add adds all of a profile.
+func (b *Builder) add(p *Profile) error {
+	traces := make([]uint64, len(p.Traces))
+	for i := range p.Traces {
+		traces[i] = b.trace(&p.Traces[i])
 	}
-	if b.Windows > 0 {
-		out.Windows = a.Windows
-		out.widen(b.FromNS, b.ToNS)
-		out.Windows += b.Windows
-	}
-	entries := slices.Concat(a.Items, b.Items)
-	slices.SortStableFunc(entries, func(x, y Entry) int { return x.Item.Compare(y.Item) })
-	for _, e := range entries {
-		n := len(out.Items)
-		if n == 0 || out.Items[n-1].Item != e.Item {
-			out.Items = append(out.Items, e)
-			continue
+	for i := range p.Workloads {
+		w := &p.Workloads[i]
+		to := b.workload(w.Name)
+		to.widen(&Replica{Windows: w.Windows, Lost: w.Lost, GapWindows: w.GapWindows, FromNS: w.FromNS, ToNS: w.ToNS})
+		containers := make([]uint64, len(w.Containers))
+		for i := range w.Containers {
+			to.replica(w.Containers[i].ID, &w.Containers[i])
+			containers[i] = hash(w.Containers[i].ID)
 		}
-		last := &out.Items[n-1].Evidence
-		last.Count += e.Count
-		last.Windows += e.Windows
-		last.Containers = min(last.Containers+e.Containers, len(out.Containers), MaxEvidence)
-		last.Hosts = min(last.Hosts+e.Hosts, len(out.Hosts), MaxEvidence)
-		last.FirstNS, last.LastNS = min(last.FirstNS, e.FirstNS), max(last.LastNS, e.LastNS)
-	}
-	for _, o := range slices.Concat(a.Overflow, b.Overflow) {
-		i, ok := slices.BinarySearchFunc(out.Overflow, o.Kind, func(o Overflow, kind string) int {
-			return strings.Compare(o.Kind, kind)
-		})
-		if ok {
-			out.Overflow[i].Count += o.Count
-		} else {
-			out.Overflow = slices.Insert(out.Overflow, i, o)
+		for _, host := range w.Hosts {
+			to.head.Hosts = insert(to.head.Hosts, host, b.opts.MaxContainers)
+		}
+		for _, machine := range w.Machines {
+			to.head.AddMachine(machine)
+		}
+		if w.Declared != nil {
+			if to.head.Declared == nil {
+				to.head.Declared = &Declared{}
+			}
+			to.head.Declared.merge(w.Declared)
+		}
+		for j := range w.Items {
+			if err := to.entry(&w.Items[j], b.opts.MaxItems, containers, traces); err != nil {
+				return fmt.Errorf("profiles: workload %.80q: %w", w.Name, err)
+			}
+		}
+		for _, o := range w.Overflow {
+			to.kind(o.Kind, b.opts.MaxItems).total += o.Count
 		}
 	}
-	for _, d := range []*Declared{a.Declared, b.Declared} {
-		if d == nil {
-			continue
-		}
-		if out.Declared == nil {
-			out.Declared = &Declared{}
-		}
-		out.Declared.merge(d)
-	}
-	return out
+	return nil
 }
 
-// union joins two sorted sets.
-func union(a, b []string) []string {
-	out := slices.Concat(a, b)
-	slices.Sort(out)
-	return slices.Compact(out)
+// entry adds an item with its evidence; containers and traces are the hashes of
+// those of its profile.
+func (w *building) entry(e *Entry, limit int, containers, traces []uint64) error {
+	if len(e.In) == 0 && e.Containers > 0 {
+		return fmt.Errorf("item %.80q: does not say in which containers it was seen: of an old version, build it again", e.Item)
+	}
+	set := w.kind(e.Item.Kind, limit)
+	set.total += e.Count
+	m := set.at(e.Item.Value)
+	if m == nil {
+		return nil
+	}
+	m.seen(e.Count, e.Windows, e.FirstNS, e.LastNS)
+	for _, i := range e.In {
+		m.containers = insertHash(m.containers, containers[i])
+	}
+	for _, i := range e.Traces {
+		m.traces = insertHash(m.traces, traces[i])
+	}
+	m.containers, m.traces = slices.Clip(m.containers), slices.Clip(m.traces)
+	return nil
 }

@@ -6,37 +6,12 @@ import (
 	"strings"
 )
 
-// Evidence says how an item was seen.
-type Evidence struct {
-	Count      int64 `json:"count"`      // how often
-	Windows    int64 `json:"windows"`    // in how many windows
-	Containers int   `json:"containers"` // in how many containers; stops at MaxEvidence
-	Hosts      int   `json:"hosts"`      // on how many hosts; stops at MaxEvidence
-	FirstNS    int64 `json:"first_ns"`   // start of the first window with it, ns since 1970-01-01 UTC
-	LastNS     int64 `json:"last_ns"`    // end of the last window with it
-}
-
-// MaxEvidence is where the counts of containers and hosts of an item stop.
-const MaxEvidence = 256
-
-// Entry is an item with its evidence.
-type Entry struct {
-	Item Item `json:"item"`
-	Evidence
-}
-
-// Overflow says how much of a kind did not fit into a profile.
-type Overflow struct {
-	Kind  string `json:"kind"`
-	Count int64  `json:"count"` // occurrences of items that were left out
-}
-
-// Workload is what the containers of one image do.
+// Workload is what the containers of one image do, in one deployment where that is
+// known.
 type Workload struct {
-	Name       string     `json:"name"`                  // see WorkloadName
-	Items      []Entry    `json:"items"`                 // sorted by kind and value, no item twice
+	Name       string     `json:"name"`                  // see NameOf
 	Windows    int64      `json:"windows"`               // how many were added
-	Containers []string   `json:"containers"`            // sorted; at most BuilderOptions.MaxContainers
+	Containers []Replica  `json:"containers"`            // sorted by id; of more than BuilderOptions.MaxContainers the ones with the smallest hashes
 	Hosts      []string   `json:"hosts"`                 // sorted; at most BuilderOptions.MaxContainers
 	Machines   []string   `json:"machines,omitempty"`    // of the recordings, as GOARCH names them, sorted
 	Lost       int64      `json:"lost"`                  // records lost in its windows
@@ -45,12 +20,14 @@ type Workload struct {
 	ToNS       int64      `json:"to_ns"`                 // end of the last window
 	Overflow   []Overflow `json:"overflow,omitempty"`    // sorted by kind
 	Declared   *Declared  `json:"declared,omitempty"`    // nil where no runtime told
+	Items      []Entry    `json:"items"`                 // sorted by kind and value, no item twice
 }
 
 // Profile is what was learned of every workload. A profile that is not being
 // changed is safe for concurrent use.
 type Profile struct {
-	Workloads []Workload `json:"workloads"` // sorted by name, no name twice
+	Traces    []Trace    // what it was made from, sorted by time, host and boot; empty where windows came without
+	Workloads []Workload // sorted by name, no name twice
 }
 
 // Workload returns the workload of a name, or nil.

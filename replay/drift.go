@@ -141,10 +141,10 @@ func (c *comparison) shared() []string {
 
 // otherDigest says whether a workload's image was learned with another digest.
 func otherDigest(name string, p *profile.Profile) bool {
-	repository, digest, ok := strings.Cut(name, "@")
+	repository, digest, _ := profile.SplitName(name)
 	return slices.ContainsFunc(p.Workloads, func(w profile.Workload) bool {
-		other, otherDigest, otherOK := strings.Cut(w.Name, "@")
-		return (ok || otherOK) && other == repository && otherDigest != digest
+		other, otherDigest, _ := profile.SplitName(w.Name)
+		return other == repository && otherDigest != digest
 	})
 }
 

@@ -20,7 +20,7 @@ func Build(w *profile.Workload, found []profile.Item, opts Options) (*Set, error
 	if len(reasons) > 0 && !opts.Force {
 		return nil, &Refusal{w.Name, reasons}
 	}
-	repo, digest, _ := strings.Cut(w.Name, "@")
+	repo, digest, _ := profile.SplitName(w.Name)
 	s := &Set{Workload: w.Name, Images: repositories(repo, w.Declared), Digest: digest, Declared: w.Declared, Risks: reasons, Basis: Basis{
 		Items: len(w.Items), Containers: len(w.Containers), Windows: w.Windows, FromNS: w.FromNS, ToNS: w.ToNS, Lost: w.Lost, GapWindows: w.GapWindows}}
 	if len(w.Kind(profile.Exec)) > 0 {

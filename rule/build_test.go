@@ -63,7 +63,7 @@ func workload(name string, items []string) *profile.Workload {
 	const start = 1_780_000_000_000_000_000
 	for c := range 3 {
 		for w := range int64(60) {
-			b.Add(name, fmt.Sprintf("c%d", c), "host1", start+w*1e9, start+(w+1)*1e9, parsed, nil, 0)
+			b.Add(&profile.Window{Workload: name, Container: fmt.Sprintf("c%d", c), Host: "host1", StartNS: start + w*1e9, EndNS: start + (w+1)*1e9, Items: parsed})
 		}
 	}
 	b.Machine(name, "amd64")

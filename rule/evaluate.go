@@ -28,7 +28,7 @@ func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feat
 			return nil, fmt.Errorf("%s: containers: %w", tr.Path(), err)
 		}
 		for id, c := range containers {
-			t.known[id] = facts{c.Name, c.Image, c.ImageDigest}
+			t.known[id] = facts{c.Name, profile.NamesOf(&c)}
 		}
 	}
 	for row, err := range trace.Merge(ctx, traces...) {
@@ -43,7 +43,10 @@ func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feat
 }
 
 // facts are what the containers table says of a container.
-type facts struct{ name, image, digest string }
+type facts struct {
+	name      string
+	workloads []string // see profile.NamesOf
+}
 
 // trial is a test under way.
 type trial struct {
@@ -210,10 +213,10 @@ func (t *trial) subject(id string, at int64) *subject {
 	return s
 }
 
-// setOf finds the set of a container: that of its image and digest, or that of
-// its image.
+// setOf finds the set of a container: of the workloads that it may be of, that
+// which says most.
 func (t *trial) setOf(c facts) int {
-	for _, name := range []string{profile.WorkloadName(c.image, c.digest), profile.WorkloadName(c.image, "")} {
+	for _, name := range c.workloads {
 		if i := slices.IndexFunc(t.sets, func(s *compiled) bool { return s.set.Workload == name }); i >= 0 {
 			return i
 		}

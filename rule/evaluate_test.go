@@ -222,7 +222,7 @@ func BenchmarkTrial(b *testing.B) {
 	for b.Loop() {
 		trial := newTrial(sets, nil)
 		for id, c := range known {
-			trial.known[id] = facts{c.Name, c.Image, c.ImageDigest}
+			trial.known[id] = facts{c.Name, profile.NamesOf(&c)}
 		}
 		for _, row := range rows {
 			if err := trial.add(row); err != nil {

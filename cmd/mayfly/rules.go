@@ -209,7 +209,7 @@ func (o *rulesOptions) openTests(ctx context.Context, p *profile.Profile) ([]*tr
 			return nil, err
 		}
 		for _, c := range containers {
-			for _, name := range []string{profile.WorkloadName(c.Image, ""), profile.WorkloadName(c.Image, c.ImageDigest)} {
+			for _, name := range profile.NamesOf(&c) {
 				w := p.Workload(name)
 				if w == nil {
 					continue
