@@ -15,6 +15,7 @@ func commands() []*cobra.Command {
 		newReplayCommand(),
 		newExplainCommand(),
 		newRulesCommand(),
+		newRedactCommand(),
 		newDemoCommand(),
 		newBenchCommand(),
 		newConfigCommand(),

@@ -20,6 +20,7 @@ recording departs from it, and writes what it learned as rules for other tools.
   replay    a detector over new traces, into findings
   explain   a finding, as a story
   rules     what was learned and found into Falco rules and seccomp profiles
+  redact    a trace, to give it away
   demo      all of it, on a small real recording that ships with mayfly
   config    where flags take their values from: a file, the environment
 
