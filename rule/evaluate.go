@@ -2,226 +2,289 @@ package rule
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"mayfly/feature"
 	"mayfly/profile"
+	"mayfly/rule/falco"
 	"mayfly/trace"
 )
 
 // Test runs sets of rules over traces, in the order of time: how often each rule
 // would have fired on normal time, which labelled attacks it would have caught
-// and how soon, and which recorded calls a seccomp profile would have refused. It
-// keeps a few counters for each container and rule, whatever the length of the
-// traces. Containers belong to the set whose workload is named like their image.
-// What fires within aftermath of a label's end is neither: what the attacker
-// started may still run.
+// and how soon, and which recorded calls a seccomp profile would have refused.
+// What runs is what the targets get: the set's Falco file and its seccomp profile.
+// A rule is held against the containers that it speaks of, a profile against those
+// whose image is the set's workload. What fires within aftermath of a label's end
+// is neither: what the attacker started may still run.
 func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feature.Label, aftermath time.Duration) (*Report, error) {
-	t := newTrial(sets, labels)
-	t.aftermathNS = aftermath.Nanoseconds()
-	for _, tr := range traces {
-		containers, err := tr.Containers(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%s: containers: %w", tr.Path(), err)
-		}
-		for id, c := range containers {
-			t.known[id] = facts{c.Name, profile.NamesOf(&c)}
-		}
-	}
-	for row, err := range trace.Merge(ctx, traces...) {
-		if err != nil {
+	var sources []falco.Source
+	var filters []*filter
+	refused := make([]error, len(sets))
+	filterOf := make([]int, len(sets))
+	for i, s := range sets {
+		content, err := s.Falco()
+		if refused[i] = err; err == nil {
+			sources = append(sources, falco.Source{Name: s.Workload, Content: content})
+		} else if refusal := (*Refusal)(nil); !errors.As(err, &refusal) {
 			return nil, err
 		}
-		if err := t.add(row); err != nil {
-			return nil, err
+		filterOf[i] = -1
+		if content, err := s.Seccomp(); err == nil {
+			f, err := readFilter(s.Workload, content)
+			if err != nil {
+				return nil, err
+			}
+			f.workload = s.Workload
+			filterOf[i] = len(filters)
+			filters = append(filters, f)
 		}
 	}
-	return t.report(), nil
+	program, err := compileRules(sources)
+	if err != nil {
+		return nil, err
+	}
+	t := newTrial(program, filters, labels, TestOptions{Aftermath: aftermath})
+	for _, s := range sets {
+		for _, rl := range s.Rules {
+			if r := t.named(rl.Name); r != nil {
+				r.Kind = rl.Kind
+			}
+		}
+	}
+	if err := t.run(ctx, traces); err != nil {
+		return nil, err
+	}
+	r := t.report()
+	all := r.Rules
+	r.Rules = []Result{}
+	for i, s := range sets {
+		for j := range s.Rules {
+			r.Rules = append(r.Rules, s.result(&s.Rules[j], refused[i], t))
+		}
+		if f := filterOf[i]; f >= 0 {
+			result := all[len(program.Rules)+f]
+			basis := s.Basis
+			basis.Items = len(s.Calls.Recorded)
+			result.Workload, result.File, result.Basis = s.Workload, "", &basis
+			r.Rules = append(r.Rules, result)
+		}
+	}
+	return r, nil
 }
 
-// facts are what the containers table says of a container.
-type facts struct {
-	name      string
-	workloads []string // see profile.NamesOf
+// result finds how a rule of the set did, by its name.
+func (s *Set) result(rl *Rule, refused error, t *trial) Result {
+	r := Result{Rule: rl.Name, Verdict: string(falco.Untried), Missing: []string{"Falco cannot say it"}, Attacks: []string{}, Examples: []Example{}}
+	if refused != nil {
+		r.Missing = []string{refused.Error()}
+	} else if tried := t.named(rl.Name); tried != nil {
+		r = *tried
+	}
+	r.Workload, r.File, r.Line, r.Kind, r.Basis = s.Workload, "", 0, rl.Kind, &rl.Basis
+	return r
+}
+
+// named is the result of a Falco rule; nil when there is none.
+func (t *trial) named(name string) *Result {
+	for i := range t.program.Rules {
+		if t.program.Rules[i].Name == name {
+			return &t.results[i]
+		}
+	}
+	return nil
+}
+
+func compileRules(sources []falco.Source) (*falco.Program, error) {
+	rules, err := falco.Read(sources...)
+	if err != nil {
+		return nil, err
+	}
+	return rules.Compile()
+}
+
+// TestOptions say how rules are tried.
+type TestOptions struct {
+	Aftermath time.Duration // after a label's end, in which time is neither normal nor attack
+	Host      bool          // try rules on what is in no container too; each host counts as one container
 }
 
 // trial is a test under way.
 type trial struct {
-	sets        []*compiled
-	labels      []feature.Label
-	aftermathNS int64
-	known       map[string]facts
-	containers  map[string]*subject
-	tables      map[string]*trace.CallTable // by machine
-	results     [][]Result                  // by set: a result per rule, then one for the calls
-	events      int64
-	sequences   int64
-	items       []profile.Item
+	opts       TestOptions
+	labels     []feature.Label
+	program    *falco.Program
+	watch      *falco.Watch
+	filters    []*filter
+	known      map[string]trace.Container
+	subjects   map[string]*subject
+	last       *subject                    // of the row before
+	tables     map[string]*trace.CallTable // by machine
+	results    []Result                    // of the program's rules, then of the filters
+	everywhere []bool                      // by filter: it is named like no workload of the traces
+	events     int64
+	host       int64
+	sequences  int64
+	items      []profile.Item
 }
 
-// subject is one container in the traces.
+// subject is one container in the traces, or a host.
 type subject struct {
 	id          string
-	set         int // index of its set, -1 when none speaks of it
+	of          *trace.Container
+	scope       *falco.Scope
 	labels      []int
 	first, last int64
-	refused     map[trace.Call]*Refused
+	checks      []*callCheck // by filter; nil: it does not apply, or no sequence came yet
+	refused     map[refusedCall]*Refused
 }
 
-func newTrial(sets []*Set, labels []feature.Label) *trial {
-	t := &trial{labels: labels, known: map[string]facts{}, containers: map[string]*subject{}, tables: map[string]*trace.CallTable{}}
-	for _, s := range sets {
-		t.sets = append(t.sets, compile(s))
-		var results []Result
-		for _, r := range s.Rules {
-			results = append(results, Result{Workload: s.Workload, Rule: r.Name, Kind: r.Kind, Basis: r.Basis})
-		}
-		if s.Calls != nil {
-			basis := s.Basis
-			basis.Items = len(s.Calls.Recorded)
-			results = append(results, Result{Workload: s.Workload, Rule: "seccomp profile", Kind: Calls, Basis: basis})
-		}
-		for i := range results {
-			results[i].attacks = map[int]int64{}
-		}
-		t.results = append(t.results, results)
+type refusedCall struct {
+	filter int
+	call   trace.Call
+}
+
+func newTrial(program *falco.Program, filters []*filter, labels []feature.Label, opts TestOptions) *trial {
+	t := &trial{opts: opts, labels: labels, program: program, watch: falco.NewWatch(program), filters: filters, known: map[string]trace.Container{},
+		subjects: map[string]*subject{}, tables: map[string]*trace.CallTable{}, everywhere: make([]bool, len(filters))}
+	for _, r := range program.Rules {
+		t.results = append(t.results, Result{File: r.File, Line: r.Line, Rule: r.Name, Verdict: string(r.Verdict), Missing: r.Missing, Warnings: r.Warnings})
+	}
+	for _, f := range filters {
+		t.results = append(t.results, Result{File: f.name, Rule: "seccomp profile", Kind: Calls, Verdict: string(falco.Evaluated)})
+	}
+	for i := range t.results {
+		t.results[i].attacks, t.results[i].maybe = map[int]int64{}, map[int]int64{}
 	}
 	return t
 }
 
-// add takes one row.
-func (t *trial) add(row trace.Row) error {
-	if row.Event != nil {
-		t.events++
-		s := t.subject(row.Event.ContainerID(row.Index), row.TimeNS)
-		if s == nil || s.set < 0 {
-			return nil
+// run takes the traces' rows.
+func (t *trial) run(ctx context.Context, traces []*trace.Trace) error {
+	for _, tr := range traces {
+		containers, err := tr.Containers(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: containers: %w", tr.Path(), err)
 		}
-		for _, c := range t.sets[s.set].byEvent[row.Event.Kind(row.Index)] {
-			if c.fires(row.Event, row.Index) {
-				t.fired(s, &t.results[s.set][c.rule], row.TimeNS, 1, func() string { return t.describe(row) })
+		for id, c := range containers {
+			if old, ok := t.known[id]; ok {
+				trace.Overlay(&old, &c)
+				c = old
 			}
+			t.known[id] = c
 		}
-		return nil
+		if err := t.watch.Running(ctx, tr); err != nil {
+			return fmt.Errorf("%s: processes: %w", tr.Path(), err)
+		}
 	}
+	for i, f := range t.filters {
+		t.everywhere[i] = f.workload == ""
+		for _, c := range t.known {
+			t.everywhere[i] = t.everywhere[i] && !f.appliesTo(&c)
+		}
+	}
+	for row, err := range trace.Merge(ctx, traces...) {
+		if err != nil {
+			return err
+		}
+		if row.Event != nil {
+			t.event(&row)
+		} else if err := t.sequence(&row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *trial) event(row *trace.Row) {
+	t.events++
+	s := t.subject(row.Event.ContainerID(row.Index), row)
+	if s == nil {
+		t.host++
+		t.watch.Row(row, nil)
+		return
+	}
+	for _, hit := range t.watch.Row(row, s.scope) {
+		t.fired(s, &t.results[hit.Rule], row.TimeNS, hit.Unsure, func() Example { return t.describe(s, row) })
+	}
+}
+
+// sequence takes the calls of one sequence.
+func (t *trial) sequence(row *trace.Row) error {
 	t.sequences++
-	s := t.subject(row.Sequence.ContainerID(row.Index), row.TimeNS)
+	s := t.subject(row.Sequence.ContainerID(row.Index), row)
 	if s == nil {
 		return nil
 	}
-	s.last = max(s.last, row.TimeNS+row.Sequence.SpanNS(row.Index))
+	span := row.Sequence.SpanNS(row.Index)
+	s.last = max(s.last, row.TimeNS+span)
 	// The runtime sets the container up from inside, under this name, before it
 	// loads the filter. An attacker who takes the name goes uncounted here, never
 	// unblocked there.
-	setup := strings.HasPrefix(row.Sequence.Comm(row.Index), "runc:[")
-	if s.set < 0 || setup || !t.sets[s.set].calls.on {
+	comm := row.Sequence.Comm(row.Index)
+	if len(t.filters) == 0 || len(comm) >= 6 && comm[:6] == "runc:[" {
 		return nil
 	}
 	table, err := t.table(row.File.Meta.Arch)
 	if err != nil {
 		return fmt.Errorf("%s: %w", row.File.Path, err)
 	}
-	t.calls(s, row, table)
+	for i := range t.filters {
+		if check := t.check(s, i, row.File.Meta); check != nil {
+			t.calls(s, i, check, row, table)
+		}
+	}
 	return nil
 }
 
-// calls takes the calls of one sequence.
-func (t *trial) calls(s *subject, row trace.Row, table *trace.CallTable) {
-	check := &t.sets[s.set].calls
+// check returns what a filter is in a container; nil when it does not apply.
+func (t *trial) check(s *subject, i int, meta trace.Meta) *callCheck {
+	if s.checks[i] == nil && t.applies(s, i) {
+		s.checks[i] = t.filters[i].check(s.of, meta.Arch, meta.Kernel)
+	}
+	return s.checks[i]
+}
+
+func (t *trial) applies(s *subject, i int) bool {
+	return s.of != falco.Host && (t.everywhere[i] || t.filters[i].appliesTo(s.of))
+}
+
+func (t *trial) calls(s *subject, at int, check *callCheck, row *trace.Row, table *trace.CallTable) {
 	calls := row.Sequence.Calls(row.Index)
 	span := row.Sequence.SpanNS(row.Index)
+	result := &t.results[len(t.program.Rules)+at]
 	for i, n := range calls {
 		call := table.Call(n)
-		allowed := &check.native
+		ruling := check.native[call]
 		if n&trace.CompatCall != 0 {
-			allowed = &check.compat
+			ruling = check.compat[call]
 		}
-		if int(call) < len(allowed) && allowed[call] {
+		if ruling == allows {
 			continue
 		}
-		at := row.TimeNS + int64(float64(span)*float64(i)/float64(len(calls)))
-		results := t.results[s.set]
-		normal := t.fired(s, &results[len(results)-1], at, 1, func() string { return profile.Call + " " + trace.CallName(call) })
-		r := s.refused[call]
+		when := row.TimeNS + int64(float64(span)*float64(i)/float64(len(calls)))
+		normal := t.fired(s, result, when, ruling == depends, func() Example {
+			return Example{TimeNS: when, ContainerID: s.id, Text: profile.Call + " " + trace.CallName(call), File: row.File.Rel, Row: row.FileRow}
+		})
+		if ruling == depends {
+			continue
+		}
+		r := s.refused[refusedCall{at, call}]
 		if r == nil {
-			r = &Refused{Workload: t.sets[s.set].set.Workload, ContainerID: s.id, Call: trace.CallName(call), FirstNS: at}
-			s.refused[call] = r
+			f := t.filters[at]
+			r = &Refused{Workload: f.workload, ContainerID: s.id, Call: trace.CallName(call), FirstNS: when}
+			if f.workload == "" {
+				r.File = f.name
+			}
+			s.refused[refusedCall{at, call}] = r
 		}
 		r.Count++
 		if normal {
 			r.Normal++
 		}
 	}
-}
-
-// fired counts that a rule fired, and says whether it was on normal time.
-func (t *trial) fired(s *subject, r *Result, at, n int64, text func() string) (normal bool) {
-	r.Fires += n
-	normal = true
-	for _, l := range s.labels {
-		if at < t.labels[l].FromNS || at > t.labels[l].ToNS+t.aftermathNS {
-			continue
-		}
-		normal = false
-		if at > t.labels[l].ToNS {
-			continue
-		}
-		if first, ok := r.attacks[l]; !ok || at < first {
-			r.attacks[l] = at
-		}
-	}
-	if normal {
-		r.Normal += n
-		if len(r.Examples) < maxExamples {
-			r.Examples = append(r.Examples, Example{at, s.id, strings.Clone(text())})
-		}
-	}
-	return normal
-}
-
-// describe writes the event of a row as its items.
-func (t *trial) describe(row trace.Row) string {
-	t.items = profile.AppendRow(t.items[:0], row.Event, row.Index)
-	words := make([]string, len(t.items))
-	for i, item := range t.items {
-		words[i] = item.String()
-	}
-	return strings.Join(words, ", ")
-}
-
-// subject returns the container of a row; nil for rows of the host.
-func (t *trial) subject(id string, at int64) *subject {
-	if s := t.containers[id]; s != nil {
-		s.first, s.last = min(s.first, at), max(s.last, at)
-		return s
-	}
-	if id == "" {
-		return nil
-	}
-	id = strings.Clone(id)
-	c := t.known[id]
-	s := &subject{id: id, set: t.setOf(c), first: at, last: at, refused: map[trace.Call]*Refused{}}
-	for i := range t.labels {
-		if t.labels[i].Names(id, c.name) {
-			s.labels = append(s.labels, i)
-		}
-	}
-	t.containers[id] = s
-	return s
-}
-
-// setOf finds the set of a container: of the workloads that it may be of, that
-// which says most.
-func (t *trial) setOf(c facts) int {
-	for _, name := range c.workloads {
-		if i := slices.IndexFunc(t.sets, func(s *compiled) bool { return s.set.Workload == name }); i >= 0 {
-			return i
-		}
-	}
-	return -1
 }
 
 func (t *trial) table(machine string) (*trace.CallTable, error) {

@@ -11,6 +11,7 @@ import (
 
 	"mayfly/feature"
 	"mayfly/profile"
+	"mayfly/rule/falco"
 	"mayfly/trace"
 )
 
@@ -166,7 +167,8 @@ func TestTest(t *testing.T) {
 		t.Errorf("read %d events, %d sequences, %d containers without rules", got.Events, got.Sequences, got.Unscoped)
 	}
 	i := slices.IndexFunc(got.Rules, func(r Result) bool { return r.Kind == Write })
-	if diff := cmp.Diff([]Example{{begin + 1000*second, web, "write /opt/new"}}, got.Rules[i].Examples); diff != "" {
+	if diff := cmp.Diff([]Example{{TimeNS: begin + 1000*second, ContainerID: web, Text: "write /opt/new", Exe: "/usr/sbin/nginx",
+		File: "events/host=h/date=2026-05-28/events-1780000000000000000-0.parquet", Row: 8}}, got.Rules[i].Examples); diff != "" {
 		t.Errorf("examples (-want +got):\n%s", diff)
 	}
 }
@@ -214,20 +216,28 @@ func BenchmarkTrial(b *testing.B) {
 			b.Fatal(err)
 		}
 		for i := range view.Len() {
-			rows = append(rows, trace.Row{TimeNS: view.TimeNS(i), Event: view, Index: i})
+			rows = append(rows, trace.Row{TimeNS: view.TimeNS(i), Event: view, Index: i, File: &tr.Files(trace.Events)[0]})
 		}
 	}
 	known, _ := tr.Containers(context.Background())
+	var sources []falco.Source
+	for _, s := range sets {
+		content, err := s.Falco()
+		if err != nil {
+			b.Fatal(err)
+		}
+		sources = append(sources, falco.Source{Name: s.Workload, Content: content})
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		trial := newTrial(sets, nil)
-		for id, c := range known {
-			trial.known[id] = facts{c.Name, profile.NamesOf(&c)}
+		program, err := compileRules(sources)
+		if err != nil {
+			b.Fatal(err)
 		}
-		for _, row := range rows {
-			if err := trial.add(row); err != nil {
-				b.Fatal(err)
-			}
+		trial := newTrial(program, nil, nil, TestOptions{})
+		trial.known = known
+		for i := range rows {
+			trial.event(&rows[i])
 		}
 	}
 	b.ReportMetric(float64(len(rows))*float64(b.N)/b.Elapsed().Seconds(), "events/s")

@@ -23,6 +23,7 @@ type EventBatch struct {
 	targetPID, port, localPort      *array.Int64
 	argv                            stringLists
 	argvCut                         *array.Boolean
+	via                             *array.String
 }
 
 // ViewEvents returns the view of a record that has every column of
@@ -41,7 +42,7 @@ func ViewEvents(rec arrow.Record) (*EventBatch, error) {
 		uid: c.nullable("uid"), gid: c.nullable("gid"), ret: c.nullable("ret"),
 		flags: c.nullable("flags"), mode: c.nullable("mode"), arg: c.nullable("arg"),
 		targetPID: c.nullable("target_pid"), port: c.nullable("port"), localPort: c.nullable("local_port"),
-		argv: c.stringLists("argv"), argvCut: c.bools("argv_cut"),
+		argv: c.stringLists("argv"), argvCut: c.bools("argv_cut"), via: c.strings("via"),
 	}
 	if c.err != nil {
 		return nil, c.err
@@ -147,3 +148,6 @@ func (b *EventBatch) LocalAddr(i int) string { return b.localAddr.Value(i) }
 
 // LocalPort returns local_port of row i.
 func (b *EventBatch) LocalPort(i int) (int64, bool) { return number(b.localPort, i) }
+
+// Via returns via of row i; "" in recordings before that column.
+func (b *EventBatch) Via(i int) string { return b.via.Value(i) }

@@ -1,20 +1,90 @@
 package rule
 
 import (
+	"context"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"mayfly/profile"
 	"mayfly/trace"
 )
 
-// compiled is a set ready to run over rows. It mirrors what the targets do: the
-// conditions of condition.go over the columns of a trace. It is read-only.
-type compiled struct {
-	set     *Set
+// TestOracle holds the rules of the demo's recording, as Falco gets them, against
+// what they mean, event by event.
+func TestOracle(t *testing.T) {
+	tr, err := trace.Open(filepath.Join("..", "datasets", "demo", "trace"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	containers, err := tr.Containers(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets, oracles, fires := map[string]*Set{}, map[string]*oracle{}, map[string]int64{}
+	var all []*Set
+	for _, c := range containers {
+		name := profile.WorkloadName(c.Image, "")
+		if sets[name] != nil {
+			continue
+		}
+		// Of the workload nothing is known but a few programs and files, so that most
+		// of what the recording holds fires.
+		set := mustBuild(t, workload(name, webItems), []profile.Item{{Kind: profile.Read, Value: "/etc/hostname"}}, Options{})
+		sets[name], oracles[name], all = set, newOracle(set), append(all, set)
+	}
+	for row, err := range trace.Merge(ctx, tr) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.Event == nil {
+			continue
+		}
+		name := profile.WorkloadName(containers[row.Event.ContainerID(row.Index)].Image, "")
+		if oracles[name] == nil {
+			continue
+		}
+		fired := map[int]bool{}
+		for _, c := range oracles[name].byEvent[row.Event.Kind(row.Index)] {
+			if c.fires(row.Event, row.Index) {
+				fired[c.rule] = true
+			}
+		}
+		for rule := range fired {
+			fires[sets[name].Rules[rule].Name]++
+		}
+	}
+	got, err := Test(ctx, all, []*trace.Trace{tr}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int64{}
+	total := int64(0)
+	gotFires := map[string]int64{}
+	for _, r := range got.Rules {
+		if r.Kind == Calls {
+			continue
+		}
+		gotFires[r.Rule], want[r.Rule] = r.Fires+r.Unsure, fires[r.Rule]
+		total += r.Fires
+	}
+	if diff := cmp.Diff(want, gotFires); diff != "" {
+		t.Errorf("fires by rule (-meant +Falco):\n%s", diff)
+	}
+	if total < 1000 {
+		t.Errorf("%d fires in all: too few to tell anything", total)
+	}
+}
+
+// oracle is a second reading of a set of rules, by what they mean and not by what
+// Falco is told: the two must agree (TestOracle).
+type oracle struct {
 	byEvent map[trace.Kind][]check
-	calls   callCheck
 }
 
 // check is one rule that looks at a kind of event.
@@ -23,35 +93,20 @@ type check struct {
 	fires func(b *trace.EventBatch, i int) bool
 }
 
-// callCheck says which calls a seccomp profile allows, by their trace.Call.
-type callCheck struct {
-	on             bool
-	native, compat [1024]bool
-}
-
-func compile(s *Set) *compiled {
-	c := &compiled{set: s, byEvent: map[trace.Kind][]check{}}
+func newOracle(s *Set) *oracle {
+	c := &oracle{byEvent: map[trace.Kind][]check{}}
 	for i := range s.Rules {
 		c.rule(i, &s.Rules[i])
-	}
-	if s.Calls != nil {
-		c.calls.on = true
-		for _, name := range slices.Concat(s.Calls.Recorded, s.Calls.Added) {
-			if n, ok := trace.CallNumber(name); ok && int(n) < len(c.calls.native) {
-				c.calls.native[n] = true
-				c.calls.compat[n] = s.Calls.Compat
-			}
-		}
 	}
 	return c
 }
 
-func (c *compiled) on(kind trace.Kind, rule int, fires func(b *trace.EventBatch, i int) bool) {
+func (c *oracle) on(kind trace.Kind, rule int, fires func(b *trace.EventBatch, i int) bool) {
 	c.byEvent[kind] = append(c.byEvent[kind], check{rule, fires})
 }
 
 // rule adds the checks of one rule.
-func (c *compiled) rule(at int, r *Rule) {
+func (c *oracle) rule(at int, r *Rule) {
 	switch r.Kind {
 	case Program, Dropped:
 		known := compilePaths(&r.Allowed)
@@ -85,7 +140,7 @@ func (c *compiled) rule(at int, r *Rule) {
 	}
 }
 
-func (c *compiled) operation(at int, op *operation, known *pathSet) {
+func (c *oracle) operation(at int, op *operation, known *pathSet) {
 	if op == nil {
 		return
 	}
@@ -102,7 +157,7 @@ func (c *compiled) operation(at int, op *operation, known *pathSet) {
 }
 
 // found adds the checks of a rule on items that findings named.
-func (c *compiled) found(at int, items []profile.Item) {
+func (c *oracle) found(at int, items []profile.Item) {
 	byKind := map[string][]string{}
 	for _, item := range items {
 		byKind[item.Kind] = append(byKind[item.Kind], item.Value)
