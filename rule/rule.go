@@ -97,13 +97,15 @@ type Set struct {
 
 // CallSet is what a seccomp profile allows.
 type CallSet struct {
-	Machine  string   // as GOARCH names it
-	Guessed  bool     // the profile did not know its machine
-	Compat   bool     // 32-bit calls were recorded
-	Recorded []string // sorted
-	Added    []string // needed by every program or by the runtime, and not recorded; sorted
-	Refused  []string // recorded, but the container has no right to them, see adminCalls; sorted
-	Unknown  []string // recorded calls without a name that a target knows; sorted
+	Machine  string      // as GOARCH names it
+	Guessed  bool        // the profile did not know its machine
+	Compat   bool        // 32-bit calls were recorded
+	Recorded []string    // sorted
+	Added    []string    // needed by every program or by the runtime, and not recorded; sorted
+	Refused  []string    // recorded, but the container has no right to them, see adminCalls; sorted
+	Unknown  []string    // recorded calls without a name that a target knows; sorted
+	Filters  []ArgFilter // of calls of Recorded and Added, by call
+	NoClone3 bool        // clone3, whose flags no filter can see, is answered ENOSYS: C libraries then use clone
 }
 
 // Refusal is the error of Build when there is too little to make rules of.

@@ -1,6 +1,9 @@
 package rule
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // everyProgram is what any program may need without ever being seen to: the ends
 // of processes and signals, and what the kernel itself resumes with.
@@ -20,6 +23,18 @@ var everyProgram = []string{"exit", "exit_group", "restart_syscall", "rt_sigretu
 // kernel call there at times: a thread more, a stop of the garbage collector, a
 // descriptor closed in another way, the standard streams given to the user.
 var runtimeCalls = slices.Concat(needed, margin)
+
+// initCalls is what an init between the runtime and the workload makes: tini, which
+// docker run --init starts (0.19, static with the GNU C library), and catatonit,
+// podman's. They start under the container's filter, and fail with the first call
+// that it does not have.
+var initCalls = strings.Fields(`arch_prctl brk clone execve getegid geteuid getgid getpgrp getpgid getpid getrandom getuid kill
+mprotect pause poll ppoll prctl prlimit64 readlink readlinkat rseq rt_sigaction rt_sigprocmask rt_sigtimedwait
+set_robust_list set_tid_address setpgid signalfd4 vfork wait4 waitid write`)
+
+// terminalCalls is what programs make with docker run -t that they did not make
+// without a terminal; see terminalCommands for what of it.
+var terminalCalls = []string{"ioctl"}
 
 var needed = []string{
 	"capget", "capset", "chdir", "close", "execve", "faccessat2", "fstat", "fstatfs", "futex", "getcwd",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -50,13 +51,14 @@ func newCallSet(w *profile.Workload, opts Options) *CallSet {
 		}
 	}
 	c.Recorded = slices.Sorted(maps.Keys(allowed))
-	for _, name := range slices.Concat(everyProgram, runtimeCalls) {
+	for _, name := range slices.Concat(everyProgram, runtimeCalls, initCalls, terminalCalls) {
 		if !allowed[name] && hasCall(machine.calls, name) {
 			allowed[name] = true
 			c.Added = append(c.Added, name)
 		}
 	}
 	slices.Sort(c.Added)
+	c.narrow(w)
 	return c
 }
 
@@ -83,22 +85,29 @@ func (c *CallSet) Allows(name string) bool {
 type seccompProfile struct {
 	Comment       string         `json:"comment,omitempty"`
 	DefaultAction string         `json:"defaultAction"`
-	DefaultErrno  uint           `json:"defaultErrnoRet"`
+	DefaultErrno  *uint          `json:"defaultErrnoRet,omitempty"`
 	Architectures []string       `json:"architectures"`
 	Syscalls      []seccompCalls `json:"syscalls"`
 }
 
 type seccompCalls struct {
-	Names   []string `json:"names"`
-	Action  string   `json:"action"`
-	Comment string   `json:"comment,omitempty"`
+	Names   []string     `json:"names"`
+	Action  string       `json:"action"`
+	Errno   uint         `json:"errnoRet,omitempty"`
+	Args    []seccompArg `json:"args,omitempty"`
+	Comment string       `json:"comment,omitempty"`
 }
 
-// errnoPerm is EPERM, what a call that is not allowed returns.
-const errnoPerm = 1
+// errnoPerm is EPERM, what a call that is not allowed returns; errnoNoSys is
+// ENOSYS, what one that the kernel does not have returns.
+const (
+	errnoPerm  = 1
+	errnoNoSys = 38
+)
 
 // Seccomp writes the set as a seccomp profile for OCI runtimes and Docker: every
-// call that is not allowed fails with EPERM. The error is a *Refusal when no call
+// call that is not allowed fails with EPERM; in a set for watching it is logged by
+// the kernel's audit and goes through. The error is a *Refusal when no call
 // was recorded or the machine is not known.
 func (s *Set) Seccomp() ([]byte, error) {
 	if s.Calls == nil {
@@ -110,24 +119,50 @@ func (s *Set) Seccomp() ([]byte, error) {
 	}
 	out := seccompProfile{
 		Comment:       strings.Join(s.seccompComment(), " "),
-		DefaultAction: "SCMP_ACT_ERRNO", DefaultErrno: errnoPerm,
+		DefaultAction: "SCMP_ACT_ERRNO", DefaultErrno: new(uint(errnoPerm)),
 		Architectures: slices.Clone(machine.native),
 	}
 	if s.Calls.Compat {
 		out.Architectures = append(out.Architectures, machine.compat...)
 	}
-	if len(s.Calls.Recorded) > 0 {
-		out.Syscalls = append(out.Syscalls, seccompCalls{s.Calls.Recorded, "SCMP_ACT_ALLOW", "recorded of the workload"})
+	if s.Audit {
+		out.DefaultAction, out.DefaultErrno = "SCMP_ACT_LOG", nil
 	}
-	if len(s.Calls.Added) > 0 {
-		out.Syscalls = append(out.Syscalls, seccompCalls{s.Calls.Added, "SCMP_ACT_ALLOW",
-			"not recorded; every program or the container runtime needs them before the workload starts"})
+	for _, group := range []seccompCalls{
+		{Names: s.Calls.unfiltered(s.Calls.Recorded), Comment: "recorded of the workload"},
+		{Names: s.Calls.unfiltered(s.Calls.Added), Comment: "not recorded; every program, the container runtime or its init needs them"},
+	} {
+		if len(group.Names) > 0 {
+			group.Action = "SCMP_ACT_ALLOW"
+			out.Syscalls = append(out.Syscalls, group)
+		}
+	}
+	for i := range s.Calls.Filters {
+		out.Syscalls = append(out.Syscalls, s.Calls.Filters[i].entries()...)
+	}
+	if s.Calls.NoClone3 && !s.Audit {
+		out.Syscalls = append(out.Syscalls, seccompCalls{Names: []string{"clone3"}, Action: "SCMP_ACT_ERRNO", Errno: errnoNoSys,
+			Comment: "its flags cannot be filtered; C libraries use clone when it does not exist"})
 	}
 	text, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("workload %q: seccomp profile: %w", s.Workload, err)
 	}
+	text = oneCall.ReplaceAll(oneArg.ReplaceAll(text, []byte(`[{"index": $1, "value": $2, "valueTwo": $3, "op": $4}]`)), []byte(`"names": [$1]`))
 	return append(text, '\n'), nil
+}
+
+// oneArg and oneCall are short lists that encoding/json spreads over many lines.
+var (
+	oneArg  = regexp.MustCompile(`\[\s+\{\s+"index": (\d+),\s+"value": (\d+),\s+"valueTwo": (\d+),\s+"op": ("\w+")\s+\}\s+\]`)
+	oneCall = regexp.MustCompile(`"names": \[\s+("\w+")\s+\]`)
+)
+
+// unfiltered returns the calls that are allowed whatever their arguments.
+func (c *CallSet) unfiltered(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return name == "clone3" && c.NoClone3 || slices.ContainsFunc(c.Filters, func(f ArgFilter) bool { return f.Call == name })
+	})
 }
 
 func (s *Set) seccompComment() []string {
