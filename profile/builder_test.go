@@ -114,13 +114,13 @@ func TestPods(t *testing.T) {
 		return &trace.Container{Image: "web", PodNamespace: namespace, Owner: owner, Labels: labels}
 	}
 	all := []*trace.Container{
-		pod("shop", "Deployment/web", "app=web", "io.kubernetes.pod.name=web-1", "pod-template-hash=1", "tier=front"),
+		pod("shop", "Deployment/web", "app=web", "io.kubernetes.container.name=nginx", "io.kubernetes.pod.name=web-1", "pod-template-hash=1", "tier=front"),
 		pod("shop", "Deployment/web", "app=web", "pod-template-hash=2", "tier=front"),
 		pod("test", "", "app=web", "tier=back"),
-		pod("test", "", "io.kubernetes.pod.name=web-3"), // its pod's labels are not known
-		{Image: "web", Labels: []string{"app=other"}},   // in no pod
+		pod("test", "", "io.kubernetes.pod.name=web-3", "io.kubernetes.container.name=nginx"), // its pod's labels are not known
+		{Image: "web", Labels: []string{"app=other"}},                                         // in no pod
 	}
-	want := &Pods{Namespaces: []string{"shop", "test"}, Owners: []string{"Deployment/web"}, Labels: []string{"app=web"}}
+	want := &Pods{Namespaces: []string{"shop", "test"}, Owners: []string{"Deployment/web"}, Containers: []string{"nginx"}, Labels: []string{"app=web"}}
 	for turn := range all {
 		b := NewBuilder(BuilderOptions{})
 		for i := range all {

@@ -54,9 +54,10 @@ func (d *Declared) HostNamespaces() (shared []string) {
 
 // Pods is what the pods of a workload have in common.
 type Pods struct {
-	Namespaces []string `json:"namespaces"`       // of any of them, sorted
-	Owners     []string `json:"owners,omitempty"` // what made them, as Deployment/web; sorted
-	Labels     []string `json:"labels"`           // key=value that every one of them has, sorted; nil where no runtime told of any
+	Namespaces []string `json:"namespaces"`           // of any of them, sorted
+	Owners     []string `json:"owners,omitempty"`     // what made them, as Deployment/web; sorted
+	Containers []string `json:"containers,omitempty"` // its name in its pod, sorted: one as a rule
+	Labels     []string `json:"labels"`               // key=value that every one of them has, sorted; nil where no runtime told of any
 }
 
 // podsOf returns what is known of the pod of a container, nil where it has none.
@@ -69,6 +70,9 @@ func podsOf(c *trace.Container) *Pods {
 		p.Owners = []string{clean(c.Owner)}
 	}
 	for _, label := range c.Labels {
+		if name, ok := strings.CutPrefix(label, "io.kubernetes.container.name="); ok && name != "" {
+			p.Containers = []string{clean(name)}
+		}
 		if !strings.HasPrefix(label, "io.kubernetes.") && !strings.HasPrefix(label, "annotation.") { // the kubelet's, of the container
 			p.Labels = insert(p.Labels, clean(label), maxDeclared)
 		}
@@ -82,12 +86,15 @@ func (p *Pods) merge(other *Pods) *Pods {
 	if p == nil || other == nil {
 		return cmp.Or(p, other)
 	}
-	out := &Pods{Namespaces: slices.Clone(p.Namespaces), Owners: slices.Clone(p.Owners)}
+	out := &Pods{Namespaces: slices.Clone(p.Namespaces), Owners: slices.Clone(p.Owners), Containers: slices.Clone(p.Containers)}
 	for _, name := range other.Namespaces {
 		out.Namespaces = insert(out.Namespaces, name, maxDeclared)
 	}
 	for _, name := range other.Owners {
 		out.Owners = insert(out.Owners, name, maxDeclared)
+	}
+	for _, name := range other.Containers {
+		out.Containers = insert(out.Containers, name, maxDeclared)
 	}
 	switch {
 	case p.Labels == nil:

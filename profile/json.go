@@ -210,7 +210,7 @@ func (w *Workload) check(traces int) error {
 	if w.Declared != nil {
 		lists = append(lists, w.Declared.lists()...)
 		if p := w.Declared.Pods; p != nil {
-			lists = append(lists, &p.Namespaces, &p.Owners, &p.Labels)
+			lists = append(lists, &p.Namespaces, &p.Owners, &p.Containers, &p.Labels)
 		}
 	}
 	for _, list := range lists {

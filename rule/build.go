@@ -31,6 +31,9 @@ func Build(w *profile.Workload, found []profile.Item, opts Options) (*Set, error
 	s.addConnects(w, opts)
 	s.addListens(w)
 	s.addPrivileges(w)
+	s.HiddenListeners = hiddenListeners(w)
+	s.Scripts = scripts(w)
+	_, s.Families = familiesUsed(w)
 	s.Calls = newCallSet(w, opts)
 	s.addFound(found, opts)
 	return s, nil

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,12 +125,23 @@ func (f *falcoFile) notPeers(r *Rule) string {
 	}
 	for from := 0; from < len(r.Peers); {
 		to := from
-		var addrs []string
+		var addrs, nets []string
 		for ; to < len(r.Peers) && r.Peers[to].Port == r.Peers[from].Port; to++ {
-			q, _ := quote(r.Peers[to].Addr)
-			addrs = append(addrs, q)
+			switch p, ok := r.Peers[to].prefix(); {
+			case !ok:
+			case p.IsSingleIP():
+				addrs = append(addrs, strconv.Quote(p.Addr().String()))
+			default:
+				nets = append(nets, strconv.Quote(p.String()))
+			}
 		}
-		fmt.Fprintf(&b, " and not (fd.sport = %d and fd.sip in (%s))", r.Peers[from].Port, strings.Join(addrs, ", "))
+		port := r.Peers[from].Port
+		if len(addrs) > 0 {
+			fmt.Fprintf(&b, " and not (fd.sport = %d and fd.sip in (%s))", port, strings.Join(addrs, ", "))
+		}
+		if len(nets) > 0 {
+			fmt.Fprintf(&b, " and not (fd.sport = %d and fd.snet in (%s))", port, strings.Join(nets, ", "))
+		}
 		from = to
 	}
 	return b.String()

@@ -8,6 +8,7 @@
 //	set, err := rule.Build(w, nil, rule.DefaultOptions)
 //	yaml, err := set.Falco()
 //	json, err := set.Seccomp()
+//	files, refusals, err := rule.Render(dir, []*rule.Set{set}, rule.Targets())
 //	report, err := rule.Test(ctx, []*rule.Set{set}, traces, labels, time.Minute)
 //
 // A workload of which too little is known gives no rule but a Refusal, unless

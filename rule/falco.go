@@ -23,7 +23,10 @@ func (s *Set) Falco() ([]byte, error) {
 	if len(s.Images) == 0 {
 		return nil, &Refusal{s.Workload, []string{"its image is not known, and Falco's rules are bound to an image"}}
 	}
-	f := &falcoFile{id: identifier(s.Workload)}
+	f := &falcoFile{id: identifier(s.Workload), context: falcoContext}
+	if s.Declared != nil && s.Declared.Pods != nil {
+		f.context += falcoPod
+	}
 	f.head(s)
 	for i := range s.Rules {
 		f.rule(&s.Rules[i])
@@ -43,6 +46,7 @@ func (s *Set) Falco() ([]byte, error) {
 type falcoFile struct {
 	id                string // prefix of lists and macros
 	top, lists, rules []*yaml.Node
+	context           string   // what every output ends with
 	notes             []string // of the rule at hand
 }
 
@@ -97,7 +101,7 @@ func (f *falcoFile) rule(r *Rule) {
 		return
 	}
 	node := mapping("rule", text(r.Name), "desc", text(r.Desc), "condition", text(cond),
-		"output", text(r.Desc[:len(r.Desc)-1]+" | "+output+falcoContext),
+		"output", text(r.Desc[:len(r.Desc)-1]+" | "+output+f.context),
 		"priority", text(r.Priority), "tags", sequence(texts(r.Tags)...))
 	lines := []string{fmt.Sprintf("%s: %s.", r.Kind, r.Basis)}
 	for _, note := range append(r.Notes, f.notes...) {
@@ -107,9 +111,12 @@ func (f *falcoFile) rule(r *Rule) {
 	f.rules = append(f.rules, node)
 }
 
-// falcoContext is what every output ends with.
+// falcoContext is what every output ends with, and falcoPod what those of pods do:
+// Talon acts on what they name.
 const falcoContext = " evt_type=%evt.type exepath=%proc.exepath parent=%proc.pname command=%proc.cmdline user=%user.name " +
 	"container_id=%container.id container_name=%container.name image=%container.image.repository"
+
+const falcoPod = " pod=%k8s.pod.name namespace=%k8s.ns.name"
 
 // text is a string on one line. It must be UTF-8, which items are.
 func text(s string) *yaml.Node {

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -80,8 +81,11 @@ func (r *Rule) knows(addr string, port uint16) bool {
 	if port == 0 || slices.Contains(r.Ports, port) {
 		return true
 	}
-	_, ok := slices.BinarySearchFunc(r.Peers, Peer{addr, port}, comparePeers)
-	return ok
+	ip, err := netip.ParseAddr(addr)
+	return err == nil && slices.ContainsFunc(r.Peers, func(p Peer) bool {
+		prefix, ok := p.prefix()
+		return ok && p.Port == port && prefix.Contains(ip.Unmap().WithZone(""))
+	})
 }
 
 func comparePeers(a, b Peer) int {

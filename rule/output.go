@@ -11,9 +11,6 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// Targets are the languages that a set is written in, by their names.
-func Targets() []string { return []string{"falco", "seccomp"} }
-
 // Output is one file that WriteFiles wrote.
 type Output struct {
 	Workload string `json:"workload"`
@@ -24,35 +21,31 @@ type Output struct {
 }
 
 // Render writes every set in every target, in memory. Paths are below dir:
-// falco/NAME.yaml and seccomp/NAME.json, NAME as FileName has it. What a target
+// TARGET/NAME with the target's extension, NAME as FileName has it. What a target
 // cannot say comes back as refusals; other errors end it.
-func Render(dir string, sets []*Set, targets []string) (files []Output, refusals []*Refusal, err error) {
+func Render(dir string, sets []*Set, names []string) (files []Output, refusals []*Refusal, err error) {
 	seen := map[string]string{}
 	for _, s := range sets {
-		for _, target := range targets {
-			render, ext := s.Falco, ".yaml"
-			switch target {
-			case "falco":
-			case "seccomp":
-				render, ext = s.Seccomp, ".json"
-			default:
-				return nil, nil, fmt.Errorf("target %q: want one of %v", target, Targets())
+		for _, name := range names {
+			i := slices.IndexFunc(targets, func(t target) bool { return t.name == name })
+			if i < 0 {
+				return nil, nil, fmt.Errorf("target %q: want one of %v", name, Targets())
 			}
-			text, err := render()
+			text, err := targets[i].render(s)
 			var refusal *Refusal
 			if errors.As(err, &refusal) {
-				refusals = append(refusals, &Refusal{refusal.Workload, []string{target + ": " + refusal.Reasons[0]}})
+				refusals = append(refusals, &Refusal{refusal.Workload, []string{name + ": " + refusal.Reasons[0]}})
 				continue
 			}
 			if err != nil {
 				return nil, nil, err
 			}
-			path := filepath.Join(dir, target, FileName(s.Workload)+ext)
+			path := filepath.Join(dir, name, FileName(s.Workload)+targets[i].ext)
 			if other, ok := seen[path]; ok {
 				return nil, nil, fmt.Errorf("workloads %q and %q: both would be %s", other, s.Workload, path)
 			}
 			seen[path] = s.Workload
-			files = append(files, Output{s.Workload, target, path, len(text), text})
+			files = append(files, Output{s.Workload, name, path, len(text), text})
 		}
 	}
 	return files, refusals, nil

@@ -82,17 +82,20 @@ func (b Basis) String() string {
 
 // Set is every rule of one workload.
 type Set struct {
-	Workload string
-	Images   []string          // values of container.image.repository that it may have, sorted; empty when the image is not known
-	Digest   string            // of the image, when the workload is bound to it
-	Audit    bool              // only to be watched: each target writes the form that denies nothing
-	Declared *profile.Declared // what the runtime said of its containers; nil when none did
-	Rules    []Rule            // in the order of the kinds
-	Calls    *CallSet          // nil when the profile has no system calls
-	Risks    []string          // why the set would have been refused without force, and what it left out
-	Covered  []string          // items of findings that a rule of the set catches already: "item: rule"
-	Skipped  []string          // items of findings that no target can express
-	Basis    Basis
+	Workload        string
+	Images          []string          // values of container.image.repository that it may have, sorted; empty when the image is not known
+	Digest          string            // of the image, when the workload is bound to it
+	Audit           bool              // only to be watched: each target writes the form that denies nothing
+	Declared        *profile.Declared // what the runtime said of its containers; nil when none did
+	Rules           []Rule            // in the order of the kinds
+	Calls           *CallSet          // nil when the profile has no system calls
+	HiddenListeners bool              // connections were accepted, and no listen was recorded: it began before the recording
+	Scripts         []string          // files that interpreters may run as programs: entry points, and what was read that looks like one; sorted
+	Families        []string          // of sockets, see familiesUsed; nil when the recording cannot say
+	Risks           []string          // why the set would have been refused without force, and what it left out
+	Covered         []string          // items of findings that a rule of the set catches already: "item: rule"
+	Skipped         []string          // items of findings that no target can express
+	Basis           Basis
 }
 
 // CallSet is what a seccomp profile allows.

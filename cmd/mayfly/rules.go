@@ -22,9 +22,14 @@ import (
 	"mayfly/trace"
 )
 
-const rulesLong = `Write what a detector learned of each workload as rules that other tools enforce:
-DIR/falco/WORKLOAD.yaml (Falco rules, bound to the image) and
-DIR/seccomp/WORKLOAD.json (an OCI and Docker seccomp profile).
+var rulesLong = `Write what a detector learned of each workload as rules that other tools enforce,
+a file for each workload and target: DIR/TARGET/WORKLOAD.EXT. The targets are falco
+and seccomp, and with --target these, or all:
+
+` + rule.DescribeTargets() + `
+Each file says what it rests on, and what its target cannot express. A workload that
+a target has no rules for is refused, with the reason: policies for Kubernetes want
+the labels of its pods, which traces have (--test) and features have not.
 
 A workload of which too little is known gets no rules: nothing recorded, records
 lost, or hardly any windows. The reason is said and the exit status is 3 (1 when
@@ -50,11 +55,11 @@ type rulesOptions struct {
 }
 
 func newRulesCommand() *cobra.Command {
-	opts := rulesOptions{Options: rule.DefaultOptions, targets: rule.Targets(), format: "table"}
+	opts := rulesOptions{Options: rule.DefaultOptions, targets: rule.DefaultTargets, format: "table"}
 	opts.Machine = ""
 	cmd := &cobra.Command{
 		Use:   "rules DETECTOR -o DIR",
-		Short: "Write what was learned and found as Falco rules and seccomp profiles",
+		Short: "Write what was learned and found as rules that other tools enforce",
 		Long:  rulesLong,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,7 +73,7 @@ func newRulesCommand() *cobra.Command {
 	flags.StringArrayVar(&opts.tests, "test", nil, "trace to test the rules over (several times for several)")
 	flags.StringVar(&opts.labels, "labels", "", "labels of the attacks in the tested traces (CSV)")
 	flags.DurationVar(&opts.aftermath, "aftermath", time.Minute, "time after a label that counts as neither normal nor attack")
-	flags.StringSliceVar(&opts.targets, "target", opts.targets, "what to write: falco, seccomp")
+	flags.StringSliceVar(&opts.targets, "target", opts.targets, "what to write: "+strings.Join(rule.Targets(), ", ")+", or all")
 	flags.StringVar(&opts.format, "format", opts.format, "how to print the result: table or json")
 	flags.StringVar(&opts.Machine, "machine", "", "machine of the recording where the profile does not say, as Go names it (default: this one, "+runtime.GOARCH+")")
 	flags.Int64Var(&opts.MinWindows, "min-windows", opts.MinWindows, "refuse workloads with fewer windows")
@@ -147,6 +152,9 @@ func (o *rulesOptions) check(args []string) error {
 		return usageErrorf("rules: --labels without --test")
 	case len(o.targets) == 0:
 		return usageErrorf("rules: --target: want some of %s", strings.Join(rule.Targets(), ", "))
+	}
+	if slices.Equal(o.targets, []string{"all"}) {
+		o.targets = rule.Targets()
 	}
 	for i, target := range o.targets {
 		if !slices.Contains(rule.Targets(), target) {
