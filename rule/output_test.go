@@ -14,7 +14,7 @@ import (
 func TestRenderAndWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	sets := []*Set{mustBuild(t, workload("a/b", webItems), nil, Options{}), mustBuild(t, workload(profile.Unknown, webItems), nil, Options{Force: true})}
-	files, refusals, err := Render(dir, sets, Targets())
+	files, refusals, err := Render(dir, sets, DefaultTargets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestRenderAndWrite(t *testing.T) {
 			t.Errorf("%s: not where it should be", f.Path)
 		}
 	}
-	if _, _, err := Render(dir, append(sets, sets[0]), Targets()); err == nil {
+	if _, _, err := Render(dir, append(sets, sets[0]), DefaultTargets); err == nil {
 		t.Error("two workloads in one file")
 	}
 	if _, _, err := Render(dir, sets, []string{"sigma"}); err == nil {
@@ -43,7 +43,7 @@ func TestRenderAndWrite(t *testing.T) {
 // TestWriteFailureLeavesNothing has the second file in the way of a folder.
 func TestWriteFailureLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
-	files, _, err := Render(dir, []*Set{mustBuild(t, workload("web", webItems), nil, Options{})}, Targets())
+	files, _, err := Render(dir, []*Set{mustBuild(t, workload("web", webItems), nil, Options{})}, DefaultTargets)
 	if err != nil {
 		t.Fatal(err)
 	}
