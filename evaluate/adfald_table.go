@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mayfly/page"
 	"text/tabwriter"
 )
 
@@ -30,16 +31,16 @@ func (r *ADFALDReport) WriteTable(w io.Writer) error {
 			name string
 			of   *TraceRanking
 		}{{"as published", &f.Published}, {"deduplicated", &f.Deduplicated}} {
-			line("%s, %s\t%d + %d\t%s\t%s\t%s\t%s at %s", f.Method, side.name, side.of.Normal, side.of.Attack, side.of.AUROC.words(decimals),
-				side.of.AUPRC.words(decimals), side.of.Recall.words(percent), percent(side.of.Found), percent(side.of.FalseAlerts))
+			line("%s, %s\t%d + %d\t%s\t%s\t%s\t%s at %s", f.Method, side.name, side.of.Normal, side.of.Attack, side.of.AUROC.words(page.Decimals),
+				side.of.AUPRC.words(page.Decimals), side.of.Recall.words(page.Percent), page.Percent(side.of.Found), page.Percent(side.of.FalseAlerts))
 		}
 	}
 	_ = t.Flush() // into a buffer, which takes everything
 	r.writeKinds(&b)
 	if p := r.Poison; p != nil {
 		fmt.Fprintf(&b, "\npoison: %d attack traces among the training traces (%s): AUROC %s, recall %s at %s false alerts; without them %s, %s at %s\n",
-			p.Traces, percent(p.Share), p.With.AUROC.words(decimals), percent(p.With.Found), percent(p.With.FalseAlerts),
-			p.Clean.AUROC.words(decimals), percent(p.Clean.Found), percent(p.Clean.FalseAlerts))
+			p.Traces, page.Percent(p.Share), p.With.AUROC.words(page.Decimals), page.Percent(p.With.Found), page.Percent(p.With.FalseAlerts),
+			p.Clean.AUROC.words(page.Decimals), page.Percent(p.Clean.Found), page.Percent(p.Clean.FalseAlerts))
 	}
 	r.writeSupervised(&b)
 	fmt.Fprintf(&b, "\n%s\nIn brackets: 95 %% intervals over sessions of an attack and different normal traces. This copy has three of the six\nkinds of attack; published figures are of all six.\n", r.Protocol)
@@ -61,7 +62,7 @@ func (r *ADFALDReport) writeKinds(b *bytes.Buffer) {
 	for i := range r.OneClass {
 		fmt.Fprint(t, r.OneClass[i].Method)
 		for _, k := range r.OneClass[i].Kinds {
-			fmt.Fprintf(t, "\t%s", k.AUROC.words(decimals))
+			fmt.Fprintf(t, "\t%s", k.AUROC.words(page.Decimals))
 		}
 		fmt.Fprintln(t)
 	}
@@ -77,9 +78,9 @@ func (r *ADFALDReport) writeSupervised(b *bytes.Buffer) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "SUPERVISED, KIND NEVER SEEN\tTRACES\tAUROC\tRECALL AT 20 %%\n")
 	for _, k := range s.Kinds {
-		fmt.Fprintf(t, "%s\t%d + %d\t%s\t%s\n", printable(k.Kind), s.Normal, k.Traces, k.AUROC.words(decimals), k.Recall.words(percent))
+		fmt.Fprintf(t, "%s\t%d + %d\t%s\t%s\n", printable(k.Kind), s.Normal, k.Traces, k.AUROC.words(page.Decimals), k.Recall.words(page.Percent))
 	}
-	fmt.Fprintf(t, "mean\t\t%s\n", decimals(s.MeanAUROC))
+	fmt.Fprintf(t, "mean\t\t%s\n", page.Decimals(s.MeanAUROC))
 	_ = t.Flush() // into a buffer, which takes everything
 	if s.Seeds != nil {
 		fmt.Fprintf(b, "over %d seeds: %.3f ± %.3f\n", len(s.Seeds.Values), s.Seeds.Mean, s.Seeds.SD)

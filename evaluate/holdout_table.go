@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mayfly/page"
 	"text/tabwriter"
 )
 
@@ -30,8 +31,8 @@ func (r *SplitReport) WriteTable(w io.Writer) error {
 			if m.Found != nil {
 				found, runs = fmt.Sprintf("%d of %d", *m.Found, *m.Attacks), fmt.Sprint(*m.ConsecutiveFalseAlarms)
 			}
-			fmt.Fprintf(t, "%s\t%d + %d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(s.Name), s.Train, s.Test, m.Method, m.AUROC.words(decimals),
-				m.AUPRC.words(decimals), optional(m.PrecisionAtK, decimals), optional(m.FPR, percent), found, runs, optional(m.MeanTimeToDetectS, seconds))
+			fmt.Fprintf(t, "%s\t%d + %d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", printable(s.Name), s.Train, s.Test, m.Method, m.AUROC.words(page.Decimals),
+				m.AUPRC.words(page.Decimals), page.Optional(m.PrecisionAtK, page.Decimals), page.Optional(m.FPR, page.Percent), found, runs, page.Optional(m.MeanTimeToDetectS, seconds))
 		}
 	}
 	_ = t.Flush() // into a buffer, which takes everything

@@ -5,30 +5,18 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"mayfly/page"
 	"strconv"
-	"strings"
 	"time"
 )
 
-var (
-	//go:embed report.html.tmpl
-	pageSource string
-	//go:embed report.css
-	pageStyle string
+//go:embed report.html.tmpl
+var reportSource string
 
-	page = template.Must(template.New("report").Funcs(template.FuncMap{
-		"style":    func() template.CSS { return template.CSS(pageStyle) },
-		"decimals": func(v *float64) string { return optional(v, decimals) },
-		"percent":  func(v *float64) string { return optional(v, percent) },
-		"short":    short,
-		"shortID":  shortID,
-		"clock":    clock,
-		"time":     func(t time.Time) string { return t.Format("2006-01-02 15:04:05.0") },
-		"outcome":  func(a *Attack) string { return a.outcome() },
-		"number":   func(n int) string { return grouped(int64(n)) },
-		"count":    grouped,
-	}).Parse(pageSource))
-)
+var reportPage = page.New("report", reportSource, template.FuncMap{
+	"time":    func(t time.Time) string { return t.Format("2006-01-02 15:04:05.0") },
+	"outcome": func(a *Attack) string { return a.outcome() },
+})
 
 // Rows beyond these are counted, not shown: the page stays one that a phone can
 // open. The JSON form holds them all.
@@ -40,31 +28,30 @@ const (
 // pageView is what the template sees.
 type pageView struct {
 	*Report
-	Tiles          []tile
-	Charts         []chart
-	Timelines      []timelineView
+	Title          string
+	Tiles          []page.Tile
+	Charts         []page.Chart
+	Timelines      []*page.Strip
 	AttackRows     []*Attack
 	ContainerRows  []ContainerSummary
 	MoreAttacks    int
 	MoreContainers int
-	Facts          []fact
+	Facts          []page.Fact
 }
-
-// tile is one figure that the page opens with.
-type tile struct{ Name, Value, Detail string }
-
-type fact struct{ Name, Value string }
 
 // WriteHTML writes the report as one page that needs nothing else: no script, no
 // font, no image from elsewhere, and a policy that would refuse them. Whatever
 // came with the recording is text on it.
 func (r *Report) WriteHTML(w io.Writer) error {
-	v := pageView{Report: r, Tiles: r.tiles(), Facts: r.Provenance.facts()}
+	v := pageView{Report: r, Title: "mayfly report", Tiles: r.tiles(), Facts: r.Provenance.facts()}
+	if r.Provenance.Detector != "" {
+		v.Title += ": " + r.Provenance.Detector
+	}
 	for i := range r.Attacks {
 		v.AttackRows = append(v.AttackRows, &r.Attacks[i])
 	}
-	v.AttackRows, v.MoreAttacks = clip(v.AttackRows, maxPageAttacks)
-	v.ContainerRows, v.MoreContainers = clip(r.PerContainer, maxPageContainers)
+	v.AttackRows, v.MoreAttacks = page.Clip(v.AttackRows, maxPageAttacks)
+	v.ContainerRows, v.MoreContainers = page.Clip(r.PerContainer, maxPageContainers)
 	if r.AUROC != nil {
 		v.Charts = append(r.rocCharts(), r.prChart())
 	}
@@ -73,23 +60,16 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	}
 	for i := range r.PerContainer {
 		if c := &r.PerContainer[i]; c.Timeline != nil && c.Peak != nil {
-			v.Timelines = append(v.Timelines, r.timelineView(c))
+			v.Timelines = append(v.Timelines, r.strip(c))
 		}
 	}
-	if err := page.Execute(w, v); err != nil {
+	if err := reportPage.Execute(w, v); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
 
-func clip[T any](rows []T, most int) ([]T, int) {
-	if len(rows) <= most {
-		return rows, 0
-	}
-	return rows[:most], len(rows) - most
-}
-
-func (r *Report) tiles() []tile {
+func (r *Report) tiles() []page.Tile {
 	interval := func(e *Estimate, format func(float64) string) (string, string) {
 		if e == nil {
 			return "–", ""
@@ -99,29 +79,29 @@ func (r *Report) tiles() []tile {
 		}
 		return format(e.Value), fmt.Sprintf("[%s, %s]", format(*e.Low), format(*e.High))
 	}
-	tiles := []tile{{"attacks found", fmt.Sprintf("%d of %d", r.Found, r.Found+r.Missed), "at the threshold"}}
+	tiles := []page.Tile{{Name: "attacks found", Value: fmt.Sprintf("%d of %d", r.Found, r.Found+r.Missed), Detail: "at the threshold"}}
 	if r.Found+r.Missed == 0 {
-		tiles = []tile{{"attacks found", "–", "none labelled"}}
+		tiles = []page.Tile{{Name: "attacks found", Value: "–", Detail: "none labelled"}}
 	}
 	add := func(name string, e *Estimate, format func(float64) string) {
 		value, detail := interval(e, format)
-		tiles = append(tiles, tile{name, value, detail})
+		tiles = append(tiles, page.Tile{Name: name, Value: value, Detail: detail})
 	}
-	add("alarms per container-hour", r.AtThreshold.AlarmsPerContainerHour, short)
-	add("AUROC", r.AUROC, decimals)
-	add("AUPRC", r.AUPRC, decimals)
+	add("alarms per container-hour", r.AtThreshold.AlarmsPerContainerHour, page.Short)
+	add("AUROC", r.AUROC, page.Decimals)
+	add("AUPRC", r.AUPRC, page.Decimals)
 	for i := range r.DetectionRates {
 		at := &r.DetectionRates[i]
-		add("attack windows at FPR "+percent(at.FPR), &at.Rate, percent)
+		add("attack windows at FPR "+page.Percent(at.FPR), &at.Rate, page.Percent)
 	}
 	return tiles
 }
 
-func (p *Provenance) facts() []fact {
-	var facts []fact
+func (p *Provenance) facts() []page.Fact {
+	var facts []page.Fact
 	add := func(name, value string) {
 		if value != "" {
-			facts = append(facts, fact{name, value})
+			facts = append(facts, page.Fact{Name: name, Value: value})
 		}
 	}
 	add("detector", p.Detector)
@@ -129,52 +109,27 @@ func (p *Provenance) facts() []fact {
 	add("engine", p.Engine)
 	if p.Engine != "" {
 		add("seed of training", strconv.FormatUint(p.Seed, 10))
-		add("window", plainDuration(p.WidthNS))
-		add("learned from", fmt.Sprintf("%s windows of %d containers", grouped(p.Training.Windows), p.Training.Containers))
+		add("window", page.Duration(p.WidthNS))
+		add("learned from", fmt.Sprintf("%s windows of %d containers", page.Count(p.Training.Windows), p.Training.Containers))
 	}
 	switch {
 	case p.Budget.AlarmsPerContainerDay > 0:
-		add("alarm budget", short(p.Budget.AlarmsPerContainerDay)+" per container-day")
+		add("alarm budget", page.Short(p.Budget.AlarmsPerContainerDay)+" per container-day")
 	case p.Budget.FalsePositiveRate > 0:
-		add("alarm budget", percent(p.Budget.FalsePositiveRate)+" of normal windows")
+		add("alarm budget", page.Percent(p.Budget.FalsePositiveRate)+" of normal windows")
 	}
 	for _, in := range p.Trained {
-		add("trained on", fmt.Sprintf("%s (%s windows), SHA-256 %s", in.Name, grouped(in.Windows), in.SHA256))
+		add("trained on", fmt.Sprintf("%s (%s windows), SHA-256 %s", in.Name, page.Count(in.Windows), in.SHA256))
 	}
 	for _, in := range p.Inputs {
-		add("measured on", fmt.Sprintf("%s (%s windows), SHA-256 %s", in.Name, grouped(in.Windows), in.SHA256))
+		add("measured on", fmt.Sprintf("%s (%s windows), SHA-256 %s", in.Name, page.Count(in.Windows), in.SHA256))
 	}
 	if p.Labels != nil {
-		add("labels", fmt.Sprintf("%s (%s), SHA-256 %s", p.Labels.Name, grouped(p.Labels.Windows), p.Labels.SHA256))
+		add("labels", fmt.Sprintf("%s (%s), SHA-256 %s", p.Labels.Name, page.Count(p.Labels.Windows), p.Labels.SHA256))
 	}
 	add("split", p.Split)
-	add("aftermath", plainDuration(p.AftermathNS)+" after each label count as neither normal nor attack")
+	add("aftermath", page.Duration(p.AftermathNS)+" after each label count as neither normal nor attack")
 	add("intervals", fmt.Sprintf("95 %%, %d resamples of containers, seed %d", p.Resamples, p.BootstrapSeed))
 	add("mayfly", p.Mayfly)
 	return facts
-}
-
-// plainDuration is a duration without zeros at its end: 1m, not 1m0s.
-func plainDuration(ns int64) string {
-	s := time.Duration(ns).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-// grouped writes a number with a thin space between groups of three digits.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	var b strings.Builder
-	for i, c := range s {
-		if i > 0 && (len(s)-i)%3 == 0 && s[i-1] != '-' {
-			b.WriteRune('\u202f')
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
 }

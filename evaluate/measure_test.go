@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mayfly/feature"
+	"mayfly/page"
 )
 
 const second = int64(time.Second)
@@ -174,7 +175,7 @@ func TestPlainDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		time.Minute: "1m", time.Hour: "1h", 90 * time.Second: "1m30s", 100 * time.Millisecond: "100ms", time.Hour + time.Second: "1h0m1s", 0: "0s",
 	} {
-		if got := plainDuration(d.Nanoseconds()); got != want {
+		if got := page.Duration(d.Nanoseconds()); got != want {
 			t.Errorf("%v: got %s, want %s", d, got, want)
 		}
 	}

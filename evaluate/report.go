@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mayfly/detector"
+	"mayfly/page"
 )
 
 // ReportVersion is the version of Report's JSON form.
@@ -128,7 +129,7 @@ func (a *Attack) Where() string {
 	if a.Name != "" {
 		return a.Name
 	}
-	return shortID(a.Container)
+	return page.ShortID(a.Container)
 }
 
 // Measured reports whether the attack counts: not when all that is there of it

@@ -13,6 +13,7 @@ import (
 
 	"mayfly/detector"
 	"mayfly/feature"
+	"mayfly/page"
 )
 
 // maxReasons is how many facts are named for the peak of an attack, beside the
@@ -86,7 +87,7 @@ func (s *scoring) add(rec arrow.Record) error {
 		row := Scored{Container: s.container(&w), StartNS: w.StartNS, WidthNS: w.WidthNS, Score: float64(scored.Scores[i])}
 		if row.StartNS < s.lastNS[row.Container] {
 			return fmt.Errorf("container %.64q: a window at %s UTC comes after one that ends at %s: windows want to be in time order, each once",
-				w.ContainerID, clock(row.StartNS), clock(s.lastNS[row.Container]))
+				w.ContainerID, page.Clock(row.StartNS), page.Clock(s.lastNS[row.Container]))
 		}
 		s.lastNS[row.Container] = row.EndNS()
 		row.Trained = s.wasLearned(&w)
@@ -163,9 +164,9 @@ func (s *scoring) carried(scored *detector.Scored, i int, w *feature.Window) ([]
 			break
 		}
 		if call.New {
-			out = append(out, fmt.Sprintf("%s %s, never seen", short(call.Seen), call.Name))
+			out = append(out, fmt.Sprintf("%s %s, never seen", page.Short(call.Seen), call.Name))
 		} else {
-			out = append(out, fmt.Sprintf("%s %s, usual %s to %s", short(call.Seen), call.Name, short(call.Low), short(call.High)))
+			out = append(out, fmt.Sprintf("%s %s, usual %s to %s", page.Short(call.Seen), call.Name, page.Short(call.Low), page.Short(call.High)))
 		}
 	}
 	reasons, err := scored.Reasons(i, 1)
@@ -173,7 +174,7 @@ func (s *scoring) carried(scored *detector.Scored, i int, w *feature.Window) ([]
 		return nil, fmt.Errorf("reasons: %w", err)
 	}
 	for _, r := range reasons {
-		out = append(out, fmt.Sprintf("%s %s, usual %s to %s", r.Name, short(r.Seen), short(r.Low), short(r.High)))
+		out = append(out, fmt.Sprintf("%s %s, usual %s to %s", r.Name, page.Short(r.Seen), page.Short(r.Low), page.Short(r.High)))
 	}
 	return out, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"mayfly/feature"
+	"mayfly/page"
 )
 
 // life is one container of the FEATURES files.
@@ -193,9 +194,9 @@ func (s *lives) leaks(p *split) (found []string) {
 			}
 			switch {
 			case other.ID == l.ID && l.ID != "":
-				found = append(found, fmt.Sprintf("container %s of hosts %q and %q", shortID(l.ID), l.Host, other.Host))
+				found = append(found, fmt.Sprintf("container %s of hosts %q and %q", page.ShortID(l.ID), l.Host, other.Host))
 			case other.content == l.content && other.windows == l.windows && l.calls >= least:
-				found = append(found, fmt.Sprintf("the same %d windows in containers %s and %s", l.windows, shortID(l.ID), shortID(other.ID)))
+				found = append(found, fmt.Sprintf("the same %d windows in containers %s and %s", l.windows, page.ShortID(l.ID), page.ShortID(other.ID)))
 			}
 		}
 	}

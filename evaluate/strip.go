@@ -1,107 +1,49 @@
 package evaluate
 
-import "time"
+import (
+	"fmt"
 
-// A timeline's canvas; the page stretches it to its own width, so it holds no
-// text.
-const (
-	stripWidth, stripHeight = 1000.0, 80.0
-	narrowest               = 3.0 // a stretch of time is drawn no narrower
+	"mayfly/page"
 )
 
-// timelineView is one container's timeline as the page draws it.
-type timelineView struct {
-	*ContainerSummary
-	Label        string // the container's name, or what there is
-	About        string
-	Threshold    float64 // height of the line
-	Scores, Area string
-	Alarms       string
-	Bands        []band
-	From, To     string
-	Span         string
-	Chips        []chip
-	MoreChips    int
-}
-
-// band is a stretch of time behind the scores.
-type band struct {
-	Class       string
-	X, Width    float64
-	Title, From string
-	Cap         bool // an attack: marked at the top, where no alarm hides it
-}
-
-// chip names an attack above its timeline.
-type chip struct{ Class, Text string }
-
-const maxChips = 12
-
-func (r *Report) timelineView(c *ContainerSummary) timelineView {
-	t := c.Timeline
-	y := scale{low: r.Histogram.Low, high: r.Histogram.High, from: stripHeight - 1, to: 7}
-	v := timelineView{ContainerSummary: c, Label: c.Name, Threshold: y.at(r.AtThreshold.Threshold),
-		From: clock(t.FromNS), To: clock(t.ToNS), Span: plainDuration(int64(time.Duration(t.ToNS - t.FromNS).Round(time.Second)))}
-	if v.Label == "" {
-		v.Label = shortID(c.ContainerID)
+// strip is one container's timeline as the page draws it.
+func (r *Report) strip(c *ContainerSummary) *page.Strip {
+	t, label := c.Timeline, c.Name
+	if label == "" {
+		label = page.ShortID(c.ContainerID)
 	}
-	if v.Label == "" {
-		v.Label = "host"
+	if label == "" {
+		label = "host"
 	}
-	v.About = "scores of " + v.Label + " from " + v.From + " to " + v.To
-	v.Scores, v.Area, v.Alarms = t.paths(y)
-	at := func(ns int64) float64 {
-		return min(max(stripWidth*float64(ns-t.FromNS)/float64(max(1, t.ToNS-t.FromNS)), 0), stripWidth)
+	s := page.NewStrip(label, &page.Timeline{FromNS: t.FromNS, ToNS: t.ToNS, Peaks: t.Peaks, Alarms: t.Alarms},
+		r.Histogram.Low, r.Histogram.High, r.AtThreshold.Threshold)
+	s.Small, s.Sum = c.Workload, fmt.Sprintf("%s false alarms", page.Count(int64(c.NormalAlarms)))
+	if c.Host != "" {
+		s.Small += " on " + c.Host
 	}
-	add := func(class, title string, s *Stretch) {
-		from, to := at(s.FromNS), at(s.ToNS)
-		v.Bands = append(v.Bands, band{class, min(from, stripWidth-narrowest), max(narrowest, to-from), title, clock(s.FromNS), class == "found" || class == "missed"})
+	if c.NormalAlarms == 1 {
+		s.Sum = "1 false alarm"
 	}
 	for i := range t.Trained {
-		add("trained", "learned from", &t.Trained[i])
+		s.Mark("trained", "learned from", t.Trained[i].FromNS, t.Trained[i].ToNS, false)
 	}
 	covered := t.FromNS // aftermath is drawn once where labels follow each other closely
 	for i := range t.Attacks {
-		s := &t.Attacks[i]
-		if s.ToNS < t.FromNS || s.FromNS > t.ToNS {
+		a := &t.Attacks[i]
+		if a.ToNS < t.FromNS || a.FromNS > t.ToNS {
 			continue
 		}
-		class, title := "missed", s.Name+" (missed)"
-		if s.Found {
-			class, title = "found", s.Name+" (found)"
+		class, title := "missed", a.Name+" (missed)"
+		if a.Found {
+			class, title = "found", a.Name+" (found)"
 		}
-		after := Stretch{FromNS: max(s.ToNS, covered), ToNS: min(s.ToNS+r.Provenance.AftermathNS, t.ToNS)}
-		if after.FromNS < after.ToNS {
-			covered = after.ToNS
-			add("aftermath", "aftermath of "+s.Name, &after)
+		from, to := max(a.ToNS, covered), min(a.ToNS+r.Provenance.AftermathNS, t.ToNS)
+		if from < to {
+			covered = to
+			s.Mark("aftermath", "aftermath of "+a.Name, from, to, false)
 		}
-		add(class, title, s)
-		v.Chips = append(v.Chips, chip{class, s.Name})
+		s.Mark(class, title, a.FromNS, a.ToNS, true)
+		s.Name(class, a.Name)
 	}
-	v.Chips, v.MoreChips = clip(v.Chips, maxChips)
-	return v
-}
-
-// paths draws the scores as steps, the area under them, and the buckets with
-// alarms. Buckets without windows are gaps.
-func (t *Timeline) paths(y scale) (scores, area, alarms string) {
-	var line, fill, marks path
-	width := stripWidth / float64(len(t.Peaks))
-	for i, peak := range t.Peaks {
-		if peak == nil {
-			continue
-		}
-		left, right, top := width*float64(i), width*float64(i+1), y.at(*peak)
-		if i == 0 || t.Peaks[i-1] == nil {
-			line.move(left, top)
-		} else {
-			line.line(left, top)
-		}
-		line.line(right, top)
-		fill.bar(left, stripHeight, right, top)
-		if t.Alarms[i] > 0 {
-			marks.bar(left, stripHeight, max(right, left+narrowest), top)
-		}
-	}
-	return line.String(), fill.String(), marks.String()
+	return s
 }

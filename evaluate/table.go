@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"mayfly/page"
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 	"unicode"
 )
 
@@ -20,16 +20,16 @@ func (r *Report) WriteTable(w io.Writer) error {
 	line := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
 	line("windows\t%d\t%s", r.Windows.Total, r.Windows.words())
 	line("containers\t%d\t%.3g container-hours of normal windows", r.Containers, r.NormalHours)
-	line("AUROC\t%s", r.AUROC.words(decimals))
-	line("AUPRC\t%s", r.AUPRC.words(decimals))
+	line("AUROC\t%s", r.AUROC.words(page.Decimals))
+	line("AUPRC\t%s", r.AUPRC.words(page.Decimals))
 	for i := range r.DetectionRates {
 		at := &r.DetectionRates[i]
-		line("detection rate at FPR %s\t%s", percent(at.FPR), at.Rate.words(percent))
+		line("detection rate at FPR %s\t%s", page.Percent(at.FPR), at.Rate.words(page.Percent))
 	}
 	op := &r.AtThreshold
 	line("at threshold\t%.4f\tFPR %s, attack windows above it %s, precision %s", op.Threshold,
-		optional(op.FPR, percent), optional(op.Recall, percent), optional(op.Precision, percent))
-	line("alarms per container-hour\t%s", op.AlarmsPerContainerHour.words(short))
+		page.Optional(op.FPR, page.Percent), page.Optional(op.Recall, page.Percent), page.Optional(op.Precision, page.Percent))
+	line("alarms per container-hour\t%s", op.AlarmsPerContainerHour.words(page.Short))
 	line("findings\t%d in normal time, %d in attacks and after them", op.NormalFindings, op.AttackFindings)
 	if len(r.Attacks) > 0 {
 		line("attacks found\t%d of %d", r.Found, r.Found+r.Missed)
@@ -42,7 +42,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		for i := range r.Attacks {
 			a := &r.Attacks[i]
 			line("%s\t%s\t%d\t%d\t%s\t%s\t%s", printable(a.Attack), printable(a.Where()), a.Windows, a.Alarms,
-				a.outcome(), optional(a.PeakScore, decimals), printable(strings.Join(a.Carried[:min(2, len(a.Carried))], "; ")))
+				a.outcome(), page.Optional(a.PeakScore, page.Decimals), printable(strings.Join(a.Carried[:min(2, len(a.Carried))], "; ")))
 		}
 		_ = t.Flush() // into a buffer, which takes everything
 	}
@@ -102,27 +102,7 @@ func (e *Estimate) words(format func(float64) string) string {
 	return fmt.Sprintf("%s [%s, %s]", format(e.Value), format(*e.Low), format(*e.High))
 }
 
-func optional(v *float64, format func(float64) string) string {
-	if v == nil {
-		return "–"
-	}
-	return format(*v)
-}
-
-func decimals(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
-func percent(v float64) string  { return strconv.FormatFloat(100*v, 'g', 3, 64) + " %" }
-func seconds(v float64) string  { return strconv.FormatFloat(v, 'f', 1, 64) + " s" }
-
-// short keeps three digits, and every digit before the point.
-func short(v float64) string {
-	if v >= 1000 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
-}
-
-// clock is a time of day within a report, UTC.
-func clock(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02 15:04:05") }
+func seconds(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " s" }
 
 // printable replaces what could steer a terminal.
 func printable(s string) string {
@@ -132,12 +112,4 @@ func printable(s string) string {
 		}
 		return '\uFFFD'
 	}, s)
-}
-
-// shortID cuts a 64-digit container id to the 12 digits that people know.
-func shortID(id string) string {
-	if len(id) == 64 && strings.Trim(id, "0123456789abcdef") == "" {
-		return id[:12]
-	}
-	return id
 }
