@@ -75,6 +75,7 @@ type Machine struct {
 // general.
 func Sources() []Source {
 	return []Source{
+		Tetragon{},
 		Strace{},
 	}
 }

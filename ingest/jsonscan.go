@@ -1,0 +1,488 @@
+package ingest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// jsonScan reads one JSON value from a buffer, in the order in which it stands
+// there, by RFC 8259 to the letter but for two things: bytes that are no UTF-8
+// stay as they are in texts, and a \u escape of half a surrogate pair becomes the
+// three bytes that stand for it, which are no UTF-8 either.
+//
+// A text is a view of the buffer, or of scratch where it had escapes; both are
+// valid until the next reset. An error sticks: whatever is asked after it answers
+// with nothing, and loops over keys and elements end. What is well-formed and not
+// what was asked for is noted in bad, and read past.
+type jsonScan struct {
+	b       []byte
+	i       int
+	depth   int
+	most    int // depth
+	scratch []byte
+	err     error // of the syntax; errCut: the buffer ends inside of the value
+	bad     error // the first value that is of a wrong type or out of range
+}
+
+// errCut says that a value goes on behind the end of the buffer.
+var errCut = errors.New("ends inside of a value")
+
+func (j *jsonScan) reset(b []byte) {
+	j.b, j.i, j.depth, j.scratch, j.err, j.bad = b, 0, 0, j.scratch[:0], nil, nil
+}
+
+// fail notes a syntax error at the current byte.
+func (j *jsonScan) fail(want string) {
+	if j.err != nil {
+		return
+	}
+	if j.i >= len(j.b) {
+		j.err = errCut
+		return
+	}
+	j.err = fmt.Errorf("byte %d: want %s, got %q", j.i, want, j.b[j.i])
+}
+
+// wrong notes a value that cannot be what its key says.
+func (j *jsonScan) wrong(key, format string, args ...any) {
+	if j.bad == nil {
+		j.bad = fmt.Errorf("%q: %s", key, fmt.Sprintf(format, args...))
+	}
+}
+
+// peek passes white space and returns the next byte, 0 at the end.
+func (j *jsonScan) peek() byte {
+	if j.err != nil {
+		return 0
+	}
+	for j.i < len(j.b) {
+		switch c := j.b[j.i]; c {
+		case ' ', '\t', '\n', '\r':
+			j.i++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// object enters an object; false where the value is none (it is read past) or
+// after an error.
+func (j *jsonScan) object() bool { return j.enter('{') }
+
+// array enters an array, as object does.
+func (j *jsonScan) array() bool { return j.enter('[') }
+
+func (j *jsonScan) enter(open byte) bool {
+	if j.peek() != open {
+		j.skip()
+		return false
+	}
+	if j.depth >= j.most {
+		j.tooDeep()
+		return false
+	}
+	j.i++
+	j.depth++
+	return true
+}
+
+func (j *jsonScan) tooDeep() {
+	if j.err == nil {
+		j.err = fmt.Errorf("byte %d: more than %d objects and arrays inside each other (--max-nesting)", j.i, j.most)
+	}
+}
+
+// key goes to the next key of an object, and to its value; false at the end.
+func (j *jsonScan) key(first bool) (key []byte, ok bool) {
+	if !j.more(first, '}') {
+		return nil, false
+	}
+	if j.peek() != '"' {
+		j.fail("a key")
+		return nil, false
+	}
+	key = j.text()
+	if j.peek() != ':' {
+		j.fail("a colon")
+	}
+	j.i++
+	return key, j.err == nil
+}
+
+// element goes to the next element of an array; false at the end.
+func (j *jsonScan) element(first bool) bool { return j.more(first, ']') }
+
+func (j *jsonScan) more(first bool, end byte) bool {
+	c := j.peek()
+	switch {
+	case c == end && c != 0:
+		j.i++
+		j.depth--
+		return false
+	case first && c != 0:
+		return true
+	case !first && c == ',':
+		j.i++
+		return true
+	}
+	j.fail("a comma or the end of it")
+	return false
+}
+
+// str returns a text; "" where the value is null or, noted, something else.
+func (j *jsonScan) str(key string) string {
+	switch c := j.peek(); {
+	case c == '"':
+		return view(j.text())
+	case c != 'n':
+		j.wrong(key, "want a text, got %s", j.kind())
+	}
+	j.skip()
+	return ""
+}
+
+// kind names the next value.
+func (j *jsonScan) kind() string {
+	switch j.peek() {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a text"
+	case 't', 'f':
+		return "a truth value"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// integer returns a whole number, which may stand in quotes as 64-bit ones do in
+// protobuf's JSON; ok is false where the value is null or, noted, something else.
+func (j *jsonScan) integer(key string) (n int64, ok bool) {
+	var raw []byte
+	switch c := j.peek(); {
+	case c == '"':
+		raw = j.text()
+	case c == '-' || c >= '0' && c <= '9':
+		from := j.i
+		j.number()
+		raw = j.b[from:j.i]
+	default:
+		if c != 'n' {
+			j.wrong(key, "want a number, got %s", j.kind())
+		}
+		j.skip()
+		return 0, false
+	}
+	if j.err != nil {
+		return 0, false
+	}
+	if len(raw) > 0 && len(raw) < 18 { // what is usual
+		neg := raw[0] == '-'
+		digits := raw
+		if neg {
+			digits = raw[1:]
+		}
+		for _, c := range digits {
+			if c < '0' || c > '9' {
+				digits = nil
+				break
+			}
+			n = 10*n + int64(c-'0')
+		}
+		if len(digits) > 0 {
+			if neg {
+				n = -n
+			}
+			return n, true
+		}
+	}
+	n, err := strconv.ParseInt(view(raw), 10, 64)
+	if err != nil {
+		u, uerr := strconv.ParseUint(view(raw), 10, 64)
+		if uerr != nil {
+			j.wrong(key, "%.40q is no whole number of 64 bits", raw)
+			return 0, false
+		}
+		n = int64(u)
+	}
+	return n, true
+}
+
+// int32 is integer for process ids.
+func (j *jsonScan) int32(key string) int32 {
+	n, ok := j.integer(key)
+	if ok && n != int64(int32(n)) {
+		j.wrong(key, "%d is no number of 32 bits", n)
+		return 0
+	}
+	return int32(n)
+}
+
+// boolean returns a truth value; ok is false where the value is null or, noted,
+// something else.
+func (j *jsonScan) boolean(key string) (b, ok bool) {
+	switch c := j.peek(); c {
+	case 't', 'f':
+		b, ok = c == 't', true
+	case 'n':
+	default:
+		j.wrong(key, "want true or false, got %s", j.kind())
+	}
+	j.skip()
+	return b, ok && j.err == nil
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// text reads a text, quotes included, and returns what it means.
+func (j *jsonScan) text() []byte {
+	j.i++
+	from := j.i
+	if j.plain(); j.err != nil {
+		return nil
+	}
+	if j.b[j.i] == '"' {
+		j.i++
+		return j.b[from : j.i-1]
+	}
+	begin := len(j.scratch)
+	for {
+		j.scratch = append(j.scratch, j.b[from:j.i]...)
+		if j.b[j.i] == '"' {
+			j.i++
+			return j.scratch[begin:]
+		}
+		j.escape()
+		from = j.i
+		if j.plain(); j.err != nil {
+			return nil
+		}
+	}
+}
+
+// plain goes to the next quote or backslash of a text.
+func (j *jsonScan) plain() {
+	b, i := j.b, j.i
+	for i+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		// The lowest bit set is exact; those above it may not be.
+		if hit := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w) & highs; hit != 0 {
+			i += bits.TrailingZeros64(hit) >> 3
+			goto found
+		}
+		i += 8
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 {
+		i++
+	}
+found:
+	j.i = i
+	if i >= len(b) {
+		j.fail("")
+	} else if b[i] < 0x20 {
+		j.fail("a text to go on")
+	}
+}
+
+// escape reads one escape of a text into scratch.
+func (j *jsonScan) escape() {
+	if j.i+1 >= len(j.b) {
+		j.i = len(j.b)
+		j.fail("")
+		return
+	}
+	c := j.b[j.i+1]
+	switch c {
+	case '"', '\\', '/':
+	case 'b':
+		c = '\b'
+	case 'f':
+		c = '\f'
+	case 'n':
+		c = '\n'
+	case 'r':
+		c = '\r'
+	case 't':
+		c = '\t'
+	case 'u':
+		j.i += 2
+		j.unicode()
+		return
+	default:
+		j.i++
+		j.fail("an escape")
+		return
+	}
+	j.scratch = append(j.scratch, c)
+	j.i += 2
+}
+
+func (j *jsonScan) unicode() {
+	r := j.hex4()
+	if r >= 0xd800 && r < 0xdc00 && j.i+1 < len(j.b) && j.b[j.i] == '\\' && j.b[j.i+1] == 'u' {
+		back := j.i
+		j.i += 2
+		if low := j.hex4(); low >= 0xdc00 && low < 0xe000 {
+			r = 0x10000 + (r-0xd800)<<10 + (low - 0xdc00)
+		} else {
+			j.i = back
+		}
+	}
+	if r >= 0xd800 && r < 0xe000 {
+		j.scratch = append(j.scratch, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
+		return
+	}
+	j.scratch = utf8.AppendRune(j.scratch, r)
+}
+
+func (j *jsonScan) hex4() (r rune) {
+	for range 4 {
+		if j.err != nil {
+			return 0
+		}
+		if j.i >= len(j.b) {
+			j.fail("")
+			return 0
+		}
+		switch c := j.b[j.i]; {
+		case c >= '0' && c <= '9':
+			r = r<<4 + rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			r = r<<4 + rune(c|0x20-'a'+10)
+		default:
+			j.fail("a hexadecimal digit")
+			return 0
+		}
+		j.i++
+	}
+	return r
+}
+
+// skip reads past a value.
+func (j *jsonScan) skip() {
+	switch c := j.peek(); c {
+	case '"':
+		j.skipText()
+	case '{':
+		if j.object() {
+			for first := true; ; first = false {
+				if !j.more(first, '}') {
+					return
+				}
+				if j.peek() != '"' {
+					j.fail("a key")
+					return
+				}
+				j.skipText()
+				if j.peek() != ':' {
+					j.fail("a colon")
+					return
+				}
+				j.i++
+				j.skip()
+			}
+		}
+	case '[':
+		if j.array() {
+			for first := true; j.element(first); first = false {
+				j.skip()
+			}
+		}
+	case 't':
+		j.literal("true")
+	case 'f':
+		j.literal("false")
+	case 'n':
+		j.literal("null")
+	default:
+		if c == '-' || c >= '0' && c <= '9' {
+			j.number()
+		} else {
+			j.fail("a value")
+		}
+	}
+}
+
+func (j *jsonScan) skipText() {
+	j.i++
+	for j.plain(); j.err == nil; j.plain() {
+		if j.b[j.i] == '"' {
+			j.i++
+			return
+		}
+		keep := len(j.scratch)
+		j.escape()
+		j.scratch = j.scratch[:keep]
+	}
+}
+
+func (j *jsonScan) literal(word string) {
+	for _, c := range []byte(word) {
+		if j.i >= len(j.b) || j.b[j.i] != c {
+			j.fail(word)
+			return
+		}
+		j.i++
+	}
+}
+
+// number reads past a number.
+func (j *jsonScan) number() {
+	if j.b[j.i] == '-' {
+		j.i++
+	}
+	if j.i < len(j.b) && j.b[j.i] == '0' {
+		j.i++
+	} else if !j.digits() {
+		return
+	}
+	if j.i < len(j.b) && j.b[j.i] == '.' {
+		j.i++
+		if !j.digits() {
+			return
+		}
+	}
+	if j.i < len(j.b) && j.b[j.i]|0x20 == 'e' {
+		j.i++
+		if j.i < len(j.b) && (j.b[j.i] == '+' || j.b[j.i] == '-') {
+			j.i++
+		}
+		j.digits()
+	}
+}
+
+func (j *jsonScan) digits() bool {
+	from := j.i
+	for j.i < len(j.b) && j.b[j.i] >= '0' && j.b[j.i] <= '9' {
+		j.i++
+	}
+	if j.i == from {
+		j.fail("a digit")
+	}
+	return j.i > from
+}
+
+// once notes a key that stands twice in an object: whoever reads the first one
+// and whoever reads the last one would see different events. seen is the set of
+// the object's keys by number.
+func (j *jsonScan) once(seen *uint64, number int, key string) {
+	if *seen&(1<<number) != 0 {
+		j.wrong(key, "stands twice")
+	}
+	*seen |= 1 << number
+}
