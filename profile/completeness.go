@@ -1,5 +1,7 @@
 package profile
 
+import "slices"
+
 // Completeness says how much of what a workload does has probably not been seen
 // yet. All figures rest on the items of its profile and their evidence.
 //
@@ -42,18 +44,24 @@ type Completeness struct {
 	Overflowed bool `json:"overflowed,omitempty"`
 }
 
-// Completeness estimates what is missing in the workload. A nil workload, or one
-// without windows, is not complete at all.
-func (w *Workload) Completeness() Completeness {
+// Completeness estimates what is missing in the workload, of some kinds of items
+// where they are named, else of all. A nil workload, or one without windows, is not
+// complete at all.
+func (w *Workload) Completeness(kinds ...string) Completeness {
 	c := Completeness{NewPerWindow: 1, NewPerContainer: -1, UnseenShare: -1}
 	if w == nil {
 		return c
 	}
-	c.Items, c.Windows, c.Containers = len(w.Items), w.Windows, len(w.Containers)
-	c.Lost, c.Overflowed = w.Lost, len(w.Overflow) > 0
+	of := func(kind string) bool { return len(kinds) == 0 || slices.Contains(kinds, kind) }
+	c.Windows, c.Containers, c.Lost = w.Windows, len(w.Containers), w.Lost
+	c.Overflowed = slices.ContainsFunc(w.Overflow, func(o Overflow) bool { return of(o.Kind) })
 	var twice, incidences float64
 	late := w.ToNS - (w.ToNS-w.FromNS)/5
 	for i := range w.Items {
+		if !of(w.Items[i].Item.Kind) {
+			continue
+		}
+		c.Items++
 		e := &w.Items[i].Evidence
 		if e.Windows == 1 {
 			c.OnceInWindows++

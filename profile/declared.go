@@ -113,11 +113,54 @@ func (p *Pods) merge(other *Pods) *Pods {
 	return out
 }
 
-// lists returns every list, in a fixed order.
+// lists returns every list, in the order of fieldNames.
 func (d *Declared) lists() []*[]string {
 	return []*[]string{&d.Images, &d.Digests, &d.Entrypoints, &d.Commands, &d.Users, &d.CapAdd,
 		&d.CapDrop, &d.Seccomp, &d.AppArmor, &d.Networks, &d.Ports, &d.Mounts,
 		&d.PIDModes, &d.IPCModes, &d.UTSModes, &d.UserModes, &d.SELinux, &d.ReadOnly, &d.NoNewPrivs}
+}
+
+var fieldNames = []string{"images", "digests", "entrypoints", "commands", "users", "cap_add", "cap_drop", "seccomp", "apparmor",
+	"networks", "ports", "mounts", "pid_modes", "ipc_modes", "uts_modes", "userns_modes", "selinux", "readonly_root", "no_new_privs"}
+
+// field is one thing that is declared, with all its values.
+type field struct {
+	name   string // as in the file
+	values []string
+}
+
+// fields returns everything, in a fixed order; of nil, nothing of everything.
+func (d *Declared) fields() []field {
+	if d == nil {
+		d = &Declared{}
+	}
+	all := make([]field, 0, len(fieldNames)+4)
+	for i, list := range d.lists() {
+		all = append(all, field{fieldNames[i], *list})
+	}
+	pods := d.Pods
+	if pods == nil {
+		pods = &Pods{}
+	}
+	all = append(all, field{"pods.namespaces", pods.Namespaces}, field{"pods.owners", pods.Owners}, field{"pods.labels", pods.Labels})
+	privileged := []string{"no"}
+	if d.Privileged {
+		privileged = []string{"yes"}
+	}
+	return append(all, field{"privileged", privileged})
+}
+
+// Each calls f for everything that is declared, in a fixed order: its name in the
+// file and its values, of which there is one at least.
+func (d *Declared) Each(f func(name string, values []string)) {
+	if d == nil {
+		return
+	}
+	for _, field := range d.fields() {
+		if len(field.values) > 0 && (field.name != "privileged" || d.Privileged) {
+			f(field.name, field.values)
+		}
+	}
 }
 
 // Declare adds what a runtime said of a container to a workload that was learned
@@ -148,14 +191,23 @@ func (d *Declared) declare(c *trace.Container) {
 		Commands:    []string{strings.Join(c.Cmd, " ")},
 		Users:       []string{c.User}, CapAdd: c.CapAdd, CapDrop: c.CapDrop,
 		Seccomp: []string{c.Seccomp}, AppArmor: []string{c.AppArmor},
-		Networks: []string{c.NetworkMode}, Ports: c.Ports, Mounts: c.Mounts,
-		PIDModes: []string{c.PIDMode}, IPCModes: []string{c.IPCMode}, UTSModes: []string{c.UTSMode},
+		Networks: mode(c.NetworkMode), Ports: c.Ports, Mounts: c.Mounts,
+		PIDModes: mode(c.PIDMode), IPCModes: mode(c.IPCMode), UTSModes: []string{c.UTSMode},
 		UserModes: []string{c.UserNSMode}, SELinux: []string{c.SELinux},
 		ReadOnly: yesNo(c.ReadonlyRoot), NoNewPrivs: yesNo(c.NoNewPrivs),
 		Privileged: c.Privileged != nil && *c.Privileged,
 		Pods:       podsOf(c),
 	}
 	d.merge(&add)
+}
+
+// mode is the mode of a namespace; which other container it is shared with differs
+// from replica to replica.
+func mode(s string) []string {
+	if strings.HasPrefix(s, "container:") {
+		s = "container"
+	}
+	return []string{s}
 }
 
 func yesNo(b *bool) []string {

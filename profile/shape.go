@@ -3,6 +3,7 @@ package profile
 import (
 	"bytes"
 	"encoding/json"
+	"path"
 	"strings"
 )
 
@@ -15,14 +16,18 @@ const (
 // tmplText stands for an argument that is no single word.
 const tmplText = "<text>"
 
-// ArgvShape returns the value of an argv item: the executed file, then what is
-// left of each argument when all that differs from run to run is replaced: paths
-// become Templates, runs of digits <n>, and an argument with blanks, quotes or
-// other signs that no option or path has, as the text of a script, <text>. cut
-// says that arguments are missing at the end.
+// ArgvShape returns the value of an argv item: the executed file, the name that it
+// was called by where that is another (of busybox, sh), then what is left of each
+// argument when all that differs from run to run is replaced: paths become
+// Templates, runs of digits <n>, and an argument with blanks, quotes or other signs
+// that no option or path has, as the text of a script, <text>. cut says that
+// arguments are missing at the end.
 func ArgvShape(file string, argv []string, cut bool) string {
-	shape := make([]string, 1, min(len(argv), maxShapeArgs)+2)
+	shape := make([]string, 1, min(len(argv), maxShapeArgs)+3)
 	shape[0] = clean(file)
+	if len(argv) > 0 && path.Base(argv[0]) != path.Base(file) {
+		shape = append(shape, shapeOf(argv[0]))
+	}
 	for i := 1; i < len(argv); i++ {
 		if i > maxShapeArgs {
 			cut = true

@@ -14,6 +14,7 @@ func commands() []*cobra.Command {
 		newEvaluateCommand(),
 		newReplayCommand(),
 		newExplainCommand(),
+		newProfileCommand(),
 		newRulesCommand(),
 		newRedactCommand(),
 		newDemoCommand(),

@@ -19,6 +19,7 @@ recording departs from it, and writes what it learned as rules for other tools.
   evaluate  a detector against labels
   replay    a detector over new traces, into findings
   explain   a finding, as a story
+  profile   what workloads do, with evidence: build, merge, diff, show
   rules     what was learned and found into Falco rules and seccomp profiles
   redact    a trace, to give it away
   demo      all of it, on a small real recording that ships with mayfly
