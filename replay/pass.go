@@ -38,6 +38,7 @@ type pass struct {
 	partNS  int64                  // age at which it is written, if it still goes on
 	finals  map[string][]int64     // final seals, by host
 	lines   spool
+	page    *Page // nil: none is asked for
 
 	compared   comparisons
 	report     Report
@@ -61,6 +62,9 @@ func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *
 		open:     map[containerKey]*life{}, gapNS: d.EpisodeGapNS(),
 		partNS:     2 * int64(d.Space.LongWindows) * d.Manifest.WidthNS,
 		containers: map[containerKey]bool{}, scoredNS: map[string]int64{},
+	}
+	if opts.Page {
+		p.page = newPage()
 	}
 	for host, progress := range s.Hosts {
 		for id, l := range progress.Containers {
@@ -125,6 +129,9 @@ func (p *pass) score(ctx context.Context) error {
 		}
 		l := p.done(&w)
 		p.compared.add(p.d.Space, &w)
+		if p.page != nil {
+			p.page.see(&w, float64(scored.Scores[i]), scored.Alarm(i))
+		}
 		if !scored.Alarm(i) {
 			continue
 		}
@@ -175,6 +182,9 @@ func (p *pass) flush(ctx context.Context) error {
 		if err := p.lines.add(f); err != nil {
 			return err
 		}
+		if p.page != nil {
+			p.page.found(f)
+		}
 		p.report.Findings++
 	}
 	p.closed = p.closed[:0]
@@ -188,6 +198,7 @@ func (p *pass) count(into *Report) {
 	into.Files, into.Before = len(p.plan.fresh), p.known-len(p.plan.fresh)
 	into.LateFiles = len(p.plan.late)
 	into.Containers = len(p.containers)
+	into.Page = p.page
 	into.Workloads = p.compared.report(p.d)
 }
 

@@ -25,6 +25,7 @@ type Options struct {
 	Format      string    // of the findings: a form of package sink; default sink.NDJSON
 	Creator     string    // version that forms name which say who wrote them
 	SinceNS     int64     // windows that end by then are passed over, ns since 1970-01-01 UTC; 0: none
+	Page        bool      // gather what Report.Page shows
 	LatenessNS  int64     // how late a row may come; default 5 s
 	Threads     int       // below 1: all processors; no influence on the result
 	MaxReasons  int       // features and calls per finding; default 6
@@ -63,6 +64,9 @@ type Report struct {
 
 	// Workloads compares what was scored with what was learned, by name.
 	Workloads []Comparison `json:"workloads"`
+
+	// Page is the run as a page for people, where it was asked for.
+	Page *Page `json:"-"`
 
 	// Rejected are the files that could not be read. The others were scored.
 	Rejected []error `json:"-"`

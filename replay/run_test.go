@@ -27,12 +27,12 @@ const beginNS = 1_700_000_000 * s
 // runs; if there is an attack, the second one is busy from the middle on. The third
 // one serves every seventh second only. The recorder seals after every sealEvery
 // seconds; calls that threads made just before reach the file after.
-func recorded(t *testing.T, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
+func recorded(t testing.TB, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
 	t.Helper()
 	recordedOf(t, "web:1", dir, seed, containers, seconds, attackAt, sealEvery)
 }
 
-func recordedOf(t *testing.T, image, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
+func recordedOf(t testing.TB, image, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
 	t.Helper()
 	w, err := trace.NewWriter(dir, trace.Meta{Host: "h", Arch: "amd64", BootID: "b", Source: feature.RecorderSource}, trace.DefaultWriterOptions())
 	if err != nil {
@@ -99,7 +99,7 @@ func recordedOf(t *testing.T, image, dir string, seed uint64, containers, second
 	check(w.Close())
 }
 
-func open(t *testing.T, dir string) *trace.Trace {
+func open(t testing.TB, dir string) *trace.Trace {
 	t.Helper()
 	tr, err := trace.Open(dir)
 	if err != nil {
@@ -109,7 +109,7 @@ func open(t *testing.T, dir string) *trace.Trace {
 }
 
 // trained fits a detector on a recording without an attack.
-func trained(t *testing.T) *detector.Detector {
+func trained(t testing.TB) *detector.Detector {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "trace")
 	recorded(t, dir, 1, 5, 60, -1, 60)

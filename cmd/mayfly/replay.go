@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -47,6 +48,9 @@ With --webhook each finding is sent to a receiver that takes Falco's JSON
 did not take is sent by a later run, and FILE.sent says how far it got. What it
 refuses for good goes to FILE.refused.
 
+--report writes what this run found as one HTML page: findings with what carried
+them, each container's scores over time, drift, losses.
+
 A damaged file is left out and named; the exit status is 3 then.
 
   mayfly replay web.mayfly trace/ -o findings.jsonl
@@ -69,6 +73,7 @@ type replayOptions struct {
 	webhook  sink.Webhook
 	headers  []string
 	metrics  string
+	report   string
 }
 
 func newReplayCommand() *cobra.Command {
@@ -92,6 +97,7 @@ func newReplayCommand() *cobra.Command {
 	flags.StringVar(&opts.webhook.URL, "webhook", "", "send findings to this `URL` (wants --state and -o)")
 	flags.StringArrayVar(&opts.headers, "webhook-header", nil, "`NAME: VALUE` to send along, or NAME: @FILE for a secret (several times for several)")
 	flags.DurationVar(&opts.webhook.Timeout, "webhook-timeout", 10*time.Second, "how long the receiver may take for an answer")
+	flags.StringVar(&opts.report, "report", "", "write the run as one HTML page to this `file`, for people")
 	flags.StringVar(&opts.metrics, "metrics-textfile", "", "write how the run went to this `file` (.prom), for node_exporter")
 	flags.IntVar(&opts.exitCode, "exit-code", 0, "exit `status` when there are findings")
 	flags.IntVar(&opts.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
@@ -258,12 +264,21 @@ func scoreTraces(ctx context.Context, d *detector.Detector, args []string, opts 
 			}
 		}
 	}
-	if err := checkOutputs([]output{{path: opts.OutputPath}, {path: opts.StatePath}, {path: opts.metrics}}, inputs...); err != nil {
+	if err := checkOutputs([]output{{path: opts.OutputPath}, {path: opts.StatePath}, {path: opts.metrics}, {path: opts.report}}, inputs...); err != nil {
 		return nil, nil, err
 	}
+	opts.Page = opts.report != ""
 	report, err = replay.Run(ctx, d, traces, opts.Options)
 	if err != nil {
 		return nil, nil, err
+	}
+	if opts.report != "" {
+		page := output{opts.report, func(w io.Writer) error {
+			return report.Page.WriteHTML(w, report, d, filepath.Base(args[0]), version())
+		}}
+		if err := writeOutputs("", []output{page}); err != nil {
+			return nil, nil, err
+		}
 	}
 	return report, append(rejected, report.Rejected...), nil
 }
