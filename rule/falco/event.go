@@ -130,7 +130,7 @@ func known(n int64, ok bool) (int64, state) {
 	return n, has
 }
 
-func flag(b bool) (int64, state) {
+func truthNumber(b bool) (int64, state) {
 	if b {
 		return 1, has
 	}

@@ -36,9 +36,9 @@ func openFor(e *event, write bool) (int64, state) {
 	}
 	access := flags & openAccess
 	if write {
-		return flag(access != 0)
+		return truthNumber(access != 0)
 	}
-	return flag(access != openWriteOnly)
+	return truthNumber(access != openWriteOnly)
 }
 
 // fdNum is the descriptor that an open made, -1 of one that failed.
@@ -189,7 +189,7 @@ func isServer(e *event) (int64, state) {
 	case e.kind == trace.Bind:
 		return 0, missing
 	}
-	return flag(e.kind != trace.Connect)
+	return truthNumber(e.kind != trace.Connect)
 }
 
 // connected is whether the connection stands. One that was begun in the
@@ -198,13 +198,13 @@ func connected(e *event) (int64, state) {
 	ret, ok := e.b.Ret(e.i)
 	switch {
 	case e.kind == trace.Accept:
-		return flag(true)
+		return truthNumber(true)
 	case e.kind != trace.Connect:
 		return 0, null
 	case !ok || ret == -115:
 		return 0, missing
 	}
-	return flag(ret >= 0)
+	return truthNumber(ret >= 0)
 }
 
 // argument is evt.arg.NAME, as text.

@@ -76,7 +76,7 @@ var fields = map[string]field{
 	"proc.is_exe_from_memfd": {cost: 2, parse: parseBool,
 		number: func(e *event) (int64, state) { return origin(e, trace.OriginMemfd) }},
 	"thread.tid":    {cost: 1, number: func(e *event) (int64, state) { return int64(e.b.TID(e.i)), has }},
-	"thread.ismain": {cost: 1, number: func(e *event) (int64, state) { return flag(e.b.TID(e.i) == e.b.PID(e.i)) }, parse: parseBool},
+	"thread.ismain": {cost: 1, number: func(e *event) (int64, state) { return truthNumber(e.b.TID(e.i) == e.b.PID(e.i)) }, parse: parseBool},
 	"user.uid":      {cost: 1, number: func(e *event) (int64, state) { return known(userID(e)) }},
 	"user.name":     {cost: 2, text: func(e *event) (string, state) { return rootName(userID(e)) }},
 	"group.gid":     {cost: 1, number: func(e *event) (int64, state) { return known(e.b.GID(e.i)) }},

@@ -80,7 +80,7 @@ func origin(e *event, want string) (int64, state) {
 	if e.who.origin == "" {
 		return 0, missing
 	}
-	return flag(e.who.origin == want)
+	return truthNumber(e.who.origin == want)
 }
 
 // ancestorField is a field of a process above.
@@ -123,6 +123,9 @@ func ancestor(ref *fieldRef, at ancestorField) (field, string) {
 	return field{cost: at.cost, text: func(e *event) (string, state) {
 		p := e.who
 		for range above {
+			if p.pid == 1 {
+				return "", null // nobody began it
+			}
 			if p = e.tree.parent(e.host, p); p == nil {
 				return "", missing // beyond the container, or before the recording
 			}
