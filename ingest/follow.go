@@ -34,6 +34,7 @@ type thread struct {
 	run     trace.Sequence // no Calls: none is open
 	lastNS  int64          // of the run
 	chunk   int64
+	cpu     *int64 // of what comes next; null: not known
 }
 
 // process is one process and the program in it.
@@ -118,6 +119,9 @@ func (f *follower) flush(t *thread) error {
 func (f *follower) event(t *thread, e *trace.Event) error {
 	row := &t.process.row
 	e.BootNS = f.boot(e.TimeNS)
+	if e.CPU == nil {
+		e.CPU = t.cpu
+	}
 	e.ContainerID, e.CgroupID = row.ContainerID, row.CgroupID
 	e.PID, e.TID, e.StartNS, e.PPID = row.PID, t.run.TID, row.StartNS, row.PPID
 	e.UID, e.GID, e.Comm, e.Exe = row.UID, row.GID, row.Comm, row.Exe

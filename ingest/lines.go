@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -111,3 +112,6 @@ func (l *lines) skip() error {
 		l.fill()
 	}
 }
+
+// newBuffered is the reader of formats that are no lines.
+func newBuffered(r io.Reader) io.Reader { return bufio.NewReaderSize(r, 256<<10) }

@@ -76,6 +76,7 @@ type Machine struct {
 func Sources() []Source {
 	return []Source{
 		Tetragon{},
+		Scap{},
 		Strace{},
 	}
 }
