@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -60,5 +61,51 @@ func TestDaemonSet(t *testing.T) {
 	}
 	if !pod.HostPID || c.LivenessProbe == nil || c.Resources.Limits.Memory().IsZero() {
 		t.Error("want the host's pids, a probe and a limit of memory")
+	}
+}
+
+func TestScoring(t *testing.T) {
+	var c batch.CronJob
+	read(t, "score/cronjob.yaml", &c)
+	if c.Kind != "CronJob" || c.APIVersion != "batch/v1" || c.Spec.ConcurrencyPolicy != batch.ForbidConcurrent {
+		t.Errorf("got %s %s, concurrency %s", c.Kind, c.APIVersion, c.Spec.ConcurrencyPolicy)
+	}
+	checkPod(t, &c.Spec.JobTemplate.Spec.Template.Spec)
+	if c.Spec.JobTemplate.Spec.PodFailurePolicy == nil {
+		t.Error("a busy run would count as a failure")
+	}
+}
+
+func TestTraining(t *testing.T) {
+	var j batch.Job
+	read(t, "train/job.yaml", &j)
+	if j.Kind != "Job" || j.APIVersion != "batch/v1" || len(j.Spec.Template.Spec.InitContainers) != 1 {
+		t.Errorf("got %s %s with %d steps before", j.Kind, j.APIVersion, len(j.Spec.Template.Spec.InitContainers))
+	}
+	checkPod(t, &j.Spec.Template.Spec)
+}
+
+// checkPod wants what needs no right to have none.
+func checkPod(t *testing.T, pod *core.PodSpec) {
+	t.Helper()
+	if pod.RestartPolicy != core.RestartPolicyNever || pod.SecurityContext == nil || !*pod.SecurityContext.RunAsNonRoot || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
+		t.Errorf("restart %s, context %+v", pod.RestartPolicy, pod.SecurityContext)
+	}
+	volumes := map[string]bool{}
+	for _, v := range pod.Volumes {
+		volumes[v.Name] = true
+	}
+	for _, c := range append(slices.Clone(pod.InitContainers), pod.Containers...) {
+		if s := c.SecurityContext; s == nil || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 {
+			t.Errorf("container %s: more privileges than it needs: %+v", c.Name, s)
+		}
+		if c.Resources.Limits.Memory().IsZero() {
+			t.Errorf("container %s: no limit of memory", c.Name)
+		}
+		for _, m := range c.VolumeMounts {
+			if !volumes[m.Name] {
+				t.Errorf("container %s: mount %s: no such volume", c.Name, m.Name)
+			}
+		}
 	}
 }

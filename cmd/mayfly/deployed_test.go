@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// TestDeployedCommandLines parses the command lines of units and manifests: a flag
+// that mayfly does not have would be found at night.
+func TestDeployedCommandLines(t *testing.T) {
+	lines := map[string][]string{}
+	units, _ := filepath.Glob("../../deploy/systemd/*.service")
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined := strings.ReplaceAll(string(text), "\\\n", " ")
+		found := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/mayfly (.*)$`).FindStringSubmatch(joined)
+		if found == nil {
+			t.Fatalf("%s: no ExecStart", unit)
+		}
+		lines[unit] = strings.Fields(found[1])
+	}
+	manifests, _ := filepath.Glob("../../deploy/kubernetes/*/*.yaml")
+	for _, manifest := range manifests {
+		text, err := os.ReadFile(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc any
+		if err := yaml.Unmarshal(text, &doc); err != nil {
+			t.Fatalf("%s: %v", manifest, err)
+		}
+		collectArgs(doc, func(name string, args []string) { lines[manifest+" "+name] = args })
+	}
+	if len(lines) < 6 {
+		t.Fatalf("command lines %q", lines)
+	}
+	for where, args := range lines {
+		root := newRootCommand()
+		cmd, rest, err := root.Find(args)
+		if err == nil {
+			err = cmd.ParseFlags(rest)
+		}
+		if err == nil && cmd.Args != nil {
+			err = cmd.Args(cmd, cmd.Flags().Args())
+		}
+		if err != nil || cmd == root {
+			t.Errorf("%s: %q: %v", where, args, err)
+		}
+	}
+}
+
+// collectArgs finds the args of containers in a manifest.
+func collectArgs(node any, found func(name string, args []string)) {
+	switch node := node.(type) {
+	case []any:
+		for _, child := range node {
+			collectArgs(child, found)
+		}
+	case map[string]any:
+		if list, ok := node["args"].([]any); ok {
+			name, _ := node["name"].(string)
+			args := make([]string, len(list))
+			for i, arg := range list {
+				args[i], _ = arg.(string)
+			}
+			found(name, args)
+		}
+		for _, child := range node {
+			collectArgs(child, found)
+		}
+	}
+}
