@@ -179,9 +179,7 @@ func (p *programs) began(host, id string, e *trace.Event) error {
 		}
 	}
 	id = strings.Clone(id)
-	if p.open[id] == nil {
-		p.order = append(p.order, id)
-	}
+	p.order = append(p.order, id)
 	p.open[id] = o
 	return nil
 }
@@ -206,6 +204,17 @@ func (p *programs) forget() error {
 	return nil
 }
 
+// replaced gives the row of a program that another exec of its process ended.
+func (p *programs) replaced(id string, endNS int64) error {
+	o := p.open[id]
+	if o == nil {
+		return nil
+	}
+	delete(p.open, id)
+	o.row.EndTimeNS = &endNS
+	return p.out.Process(o.host, &o.row)
+}
+
 // ended gives the row of a program that ended, which e tells all of.
 func (p *programs) ended(host, id string, e *trace.Event, endNS, status int64) error {
 	row := processOf(e)
@@ -217,7 +226,7 @@ func (p *programs) ended(host, id string, e *trace.Event, endNS, status int64) e
 // end gives the rows of what still ran at the end of the file.
 func (p *programs) end() error {
 	for _, id := range p.order {
-		if o := p.open[id]; o != nil {
+		if o := p.open[id]; o != nil { // once, where a name came again
 			delete(p.open, id)
 			if err := p.out.Process(o.host, &o.row); err != nil {
 				return err

@@ -113,6 +113,7 @@ func (r *jsonRecords) next() (bool, error) {
 					continue
 				}
 			}
+			r.out.Mark(r.base + int64(r.at))
 			return true, nil
 		}
 		r.out.Mark(r.base + int64(r.at))

@@ -486,3 +486,26 @@ func (j *jsonScan) once(seen *uint64, number int, key string) {
 	}
 	*seen |= 1 << number
 }
+
+// scalar returns a text, or the digits of a number, or "true" or "false"; "" for
+// null, objects and arrays.
+func (j *jsonScan) scalar() string {
+	switch c := j.peek(); {
+	case c == '"':
+		return view(j.text())
+	case c == '-' || c >= '0' && c <= '9':
+		from := j.i
+		if j.number(); j.err == nil {
+			return view(j.b[from:j.i])
+		}
+	case c == 't':
+		j.literal("true")
+		return "true"
+	case c == 'f':
+		j.literal("false")
+		return "false"
+	default:
+		j.skip()
+	}
+	return ""
+}

@@ -76,6 +76,8 @@ type Machine struct {
 func Sources() []Source {
 	return []Source{
 		Tetragon{},
+		Falco{},
+		Tracee{},
 		Scap{},
 		Strace{},
 	}

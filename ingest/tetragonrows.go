@@ -108,6 +108,11 @@ func (t *tetragonReader) exec(host string, e *trace.Event) error {
 	if !hasWord(p.flags, "nocwd") && !hasWord(p.flags, "errorCWD") {
 		e.Cwd = p.cwd
 	}
+	if t.parent.pid == p.pid {
+		if err := t.programs.replaced(t.parent.execID, e.TimeNS); err != nil {
+			return err
+		}
+	}
 	if err := t.programs.began(host, p.execID, e); err != nil {
 		return err
 	}
