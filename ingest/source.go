@@ -79,6 +79,7 @@ func Sources() []Source {
 		Falco{},
 		Tracee{},
 		Scap{},
+		Auditd{},
 		Strace{},
 	}
 }
