@@ -20,6 +20,7 @@ func commands() []*cobra.Command {
 		newDemoCommand(),
 		newBenchCommand(),
 		newConfigCommand(),
+		newManCommand(),
 		newVersionCommand(),
 	}
 }

@@ -27,7 +27,7 @@ the shape of a folder tree, dates in names, and which addresses share a network.
 
   head -c 32 /dev/urandom > key
   mayfly redact trace/ -o shared/ --key key
-  mayfly redact trace/ -o shared/ --key key --keep acme,billing
+  mayfly redact monday/ -o monday-shared/ --key key --keep acme,billing
 
 ` + exitStatuses
 

@@ -45,6 +45,7 @@ func newRootCommand() *cobra.Command {
 		return usageErrorf("%w (see %s -h)", err, cmd.CommandPath())
 	})
 	root.AddCommand(commands()...)
+	addCompletions(root)
 	for _, cmd := range root.Commands() {
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -69,6 +70,9 @@ func newRootCommand() *cobra.Command {
 
 // configure gives flags that were not given what file and environment say of them.
 func configure(cmd *cobra.Command, args []string) error {
+	if cmd.Name() == cobra.ShellCompRequestCmd || cmd.Name() == cobra.ShellCompNoDescRequestCmd {
+		return nil // a shell asks with an empty word what could stand there
+	}
 	if err := refuseEmpty(cmd, args); err != nil {
 		return err
 	}
