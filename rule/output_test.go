@@ -35,7 +35,7 @@ func TestRenderAndWrite(t *testing.T) {
 	if _, _, err := Render(dir, append(sets, sets[0]), DefaultTargets); err == nil {
 		t.Error("two workloads in one file")
 	}
-	if _, _, err := Render(dir, sets, []string{"sigma"}); err == nil {
+	if _, _, err := Render(dir, sets, []string{"sgima"}); err == nil {
 		t.Error("a target that is not known")
 	}
 }
