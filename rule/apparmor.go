@@ -216,7 +216,11 @@ func apparmorEscape(text string) (string, bool) {
 	var b strings.Builder
 	for i, r := range text {
 		switch {
-		case strings.ContainsRune(`\"*?[]{}^@`, r):
+		case r == '\\':
+			b.WriteString(`\134`) // the parser takes \\" for \" and goes on
+		case r == '"':
+			b.WriteString(`\042`)
+		case strings.ContainsRune(`*?[]{}^@`, r):
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case r > ' ' && unicode.IsPrint(r) && (r != utf8.RuneError || strings.HasPrefix(text[i:], "\ufffd")) || r == ' ':

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mayfly/profile"
+	"mayfly/rule/hostile"
 	"mayfly/trace"
 )
 
@@ -231,7 +232,7 @@ func TestManyPeersWiden(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	seen := map[string]string{}
-	for _, workload := range append([]string{"nginx", "NGINX", "a/b", "a_b", "a:b", "a-b", "..", ".", "-rf", "ghcr.io/a/b@sha256:00", strings.Repeat("x", 300), "é", "con"}, hostile...) {
+	for _, workload := range append([]string{"nginx", "NGINX", "a/b", "a_b", "a:b", "a-b", "..", ".", "-rf", "ghcr.io/a/b@sha256:00", strings.Repeat("x", 300), "é", "con"}, hostile.Values()...) {
 		name, id := FileName(workload), identifier(workload)
 		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != "" || name == "" || name[0] == '.' || name[0] == '-' || len(name) > 120 {
 			t.Errorf("FileName(%q) = %q", workload, name)

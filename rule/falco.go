@@ -1,8 +1,8 @@
 package rule
 
 import (
-	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,13 +33,11 @@ func (s *Set) Falco() ([]byte, error) {
 	}
 	doc := &yaml.Node{Kind: yaml.SequenceNode}
 	doc.Content = append(append(f.top, f.lists...), f.rules...)
-	var out bytes.Buffer
-	enc := yaml.NewEncoder(&out)
-	enc.SetIndent(2)
-	if err := enc.Encode(doc); err != nil {
+	text, err := documents(doc)
+	if err != nil {
 		return nil, fmt.Errorf("workload %q: falco rules: %w", s.Workload, err)
 	}
-	return out.Bytes(), enc.Close()
+	return text, nil
 }
 
 // falcoFile is a file of rules in the making.
@@ -127,9 +125,15 @@ func text(s string) *yaml.Node {
 		n.Style = yaml.DoubleQuotedStyle // escapes what is not printable
 	case strings.HasPrefix(s, `"`):
 		n.Style = yaml.SingleQuotedStyle
+	case notText.MatchString(s):
+		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
 }
+
+// notText is what some reader of YAML takes for no string when it stands bare:
+// Kubernetes' is of YAML 1.1, in which yes is true and 12:30:45 a number.
+var notText = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|[-+.0-9][-+.0-9a-fxo_:]*)$`)
 
 func texts(all []string) []*yaml.Node {
 	nodes := make([]*yaml.Node, len(all))

@@ -1,6 +1,9 @@
 package rule
 
 import (
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"mayfly/profile"
@@ -18,6 +21,80 @@ func k8sWorkload(name string, items []string) *profile.Workload {
 		w.Declare(&c)
 	}
 	return w
+}
+
+// TestGoldenTargets: a file of each target, as a person reviews it.
+func TestGoldenTargets(t *testing.T) {
+	s := k8sSet(t, "nginx", webItems)
+	for _, target := range targets[2:] {
+		text, err := target.render(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, target.name+target.ext, text)
+	}
+}
+
+// TestWatching: the form that only watches denies nothing, or there is none.
+func TestWatching(t *testing.T) {
+	s := k8sSet(t, "nginx", webItems)
+	s.Audit = true
+	for _, target := range targets {
+		text, err := target.render(s)
+		var refusal *Refusal
+		switch target.name {
+		case "networkpolicy", "cilium":
+			if !errors.As(err, &refusal) {
+				t.Errorf("%s: got %v, want a refusal", target.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"Override", "Sigkill", "Block", "Allow", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "deny "} {
+			if slices.ContainsFunc(strings.Split(string(text), "\n"), func(line string) bool { return !strings.HasPrefix(line, "#") && strings.Contains(line, word) }) {
+				t.Errorf("%s: %s in a file for watching", target.name, word)
+			}
+		}
+	}
+}
+
+// TestSelectors: by labels that all pods have and keep, or not at all.
+func TestSelectors(t *testing.T) {
+	pods := func(labels ...string) *profile.Declared {
+		return &profile.Declared{Pods: &profile.Pods{Namespaces: []string{"shop"}, Containers: []string{"web"}, Labels: labels}}
+	}
+	for name, test := range map[string]struct {
+		declared *profile.Declared
+		refused  string
+	}{
+		"no runtime told":     {nil, "not seen in a pod"},
+		"no pod":              {&profile.Declared{Images: []string{"web"}}, "not seen in a pod"},
+		"labels not known":    {pods(), "no labels of its pods are known"},
+		"only passing labels": {pods("controller-revision-hash=1", "pod-template-hash=55c8"), "no label that outlives"},
+		"no valid label":      {pods("a b=c", "app=x y", "bad/key/x=y"), "no label that outlives"},
+		"fine":                {pods("app=web", "pod-template-hash=55c8"), ""},
+		"bad namespace":       {&profile.Declared{Pods: &profile.Pods{Namespaces: []string{"a\nb"}, Labels: []string{"app=web"}}}, "cannot be a namespace"},
+		"host network":        {&profile.Declared{Networks: []string{"host"}, Pods: pods("app=web").Pods}, "host's network"},
+	} {
+		s := mustBuild(t, workload("web", webItems), nil, Options{})
+		s.Declared = test.declared
+		text, err := s.NetworkPolicy()
+		if test.refused == "" {
+			if err != nil || strings.Contains(string(text), "pod-template-hash") || !strings.Contains(string(text), "app: web") {
+				t.Errorf("%s: %v\n%s", name, err, text)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), test.refused) {
+			t.Errorf("%s: got %v, want a refusal: %s", name, err, test.refused)
+		}
+	}
+	hidden := mustBuild(t, k8sWorkload("web", []string{"accept inet", "exec /web", "call read"}), nil, Options{})
+	if text, err := hidden.NetworkPolicy(); err != nil || !strings.Contains(string(text), "policyTypes: [Egress]") {
+		t.Errorf("ports that began to listen before the recording: %v\n%s", err, text)
+	}
 }
 
 func k8sSet(t testing.TB, name string, items []string) *Set {

@@ -7,29 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 
 	"mayfly/profile"
+	"mayfly/rule/hostile"
 )
-
-// hostile are values that an attacker may choose for a path or a name.
-var hostile = hostileValues()
-
-func hostileValues() []string {
-	base := []string{"/bin/x", "/tmp/a b", `/tmp/q"q`, "/tmp/q'q", `/tmp/b\b`, "/tmp/c,d", "/tmp/e=f", "/tmp/(g)", "/tmp/h\ni", "/tmp/j\tk",
-		"/tmp/\r\nl", "/tmp/é☃", "/tmp/\u2028m", "/tmp/\u0085n", "/tmp/\u202eo", "/tmp/%proc.name", "/tmp/#p", "/tmp/: q", "/tmp/- r", "/tmp/*s", "/tmp/?t", "/tmp/[u]",
-		"/tmp/{v}", "/tmp/`w`", "/tmp/$(x)", "/tmp/&y", "/tmp/*y", "/tmp/!z", "/tmp/|", "/tmp/>", "/tmp/<NA>", "<NA>", "true", "null", "~", "0x10", "1e3", "", " ", "=",
-		"/tmp/\x01\x1b[31m", "/tmp/\x7f", "\\", `\"`, `"`, "'", `\\"`, `") or (evt.type=open`, `" or "a"="a`, "x) or (y", "/a\\n", `/a\x41`,
-		"/tmp/ shell_binaries ", "(shell_binaries)", "a,mayfly_nginx_programs,b", " mayfly_nginx_programs ", "--- !!binary x", "yes", "@at", "/tmp/\ufeffbom", "/tmp/\U0001f600",
-		"/tmp/\xff\xfe", strings.Repeat("/long", 900)}
-	all := slices.Clone(base)
-	for i, a := range base {
-		all = append(all, "/p/"+a+base[(i*7+3)%len(base)], a+`"`, `\`+a, a+`\`, a+" ", a+"\n# "+a)
-	}
-	return all
-}
 
 // falcoItem is one item of a file of rules, as YAML has it.
 type falcoItem struct {
@@ -149,21 +134,37 @@ func tokenize(cond string) ([]token, error) {
 
 // hostileSet makes the rules of a workload that did everything hostile.
 func hostileSet(t testing.TB, name string) *Set {
+	t.Helper()
+	s := *hostileOnce()
+	s.Workload, s.Images, s.Rules = name, repositories(name, nil), slices.Clone(s.Rules)
+	for i := range s.Rules {
+		_, rest, _ := strings.Cut(s.Rules[i].Name, ": ")
+		s.Rules[i].Name = "mayfly " + Printable(name) + ": " + rest
+	}
+	return &s
+}
+
+// hostileOnce takes seconds.
+var hostileOnce = sync.OnceValue(func() *Set {
 	var items []string
-	for _, value := range hostile {
+	for _, value := range hostile.Values() {
 		if value != "" {
 			items = append(items, "exec "+value, "write-exec "+value, "read "+value, "write "+value, "write /srv"+value+"/x/y", "connect unix:"+value, "listen "+value)
 		}
 	}
 	items = append(items, "call read", "connect inet:10.0.0.1:1")
 	var found []profile.Item
-	for _, value := range hostile {
+	for _, value := range hostile.Values() {
 		if value != "" {
 			found = append(found, profile.NewItem(profile.Read, "/found"+value), profile.NewItem(profile.Cap, value))
 		}
 	}
-	return mustBuild(t, workload(name, items), found, Options{MaxFound: 1000})
-}
+	s, err := Build(workload("hostile", items), found, Options{MaxFound: 1000})
+	if err != nil {
+		panic(err)
+	}
+	return s
+})
 
 func TestHostileRoundTrip(t *testing.T) {
 	s := hostileSet(t, "nginx")
@@ -188,7 +189,7 @@ func TestHostileRoundTrip(t *testing.T) {
 		}
 	}
 	in := 0
-	for _, value := range hostile {
+	for _, value := range hostile.Values() {
 		if value == "" {
 			continue
 		}
@@ -201,14 +202,14 @@ func TestHostileRoundTrip(t *testing.T) {
 			in++
 		}
 	}
-	t.Logf("%d of %d hostile values are in the rules, %d notes on what is left out", in, len(hostile), left)
-	if in < len(hostile)/2 {
-		t.Errorf("only %d of %d values could be written", in, len(hostile))
+	t.Logf("%d of %d hostile values are in the rules, %d notes on what is left out", in, len(hostile.Values()), left)
+	if in < len(hostile.Values())/2 {
+		t.Errorf("only %d of %d values could be written", in, len(hostile.Values()))
 	}
 }
 
 func TestHostileWorkloads(t *testing.T) {
-	for _, name := range hostile {
+	for _, name := range hostile.Values() {
 		name = profile.NewItem(profile.Exec, name).Value
 		if name == "" {
 			continue
@@ -231,7 +232,7 @@ func TestHostileWorkloads(t *testing.T) {
 }
 
 func FuzzQuote(f *testing.F) {
-	for _, value := range hostile[:40] {
+	for _, value := range hostile.Values()[:40] {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
