@@ -26,6 +26,8 @@ type follower struct {
 	offsetNS int64 // wall clock minus time since boot; 0 is not known
 	threads  map[int32]*thread
 	began    int64 // processes, for their order
+
+	sinceBoot bool // times are since boot, the wall clock is not known
 }
 
 // thread is one thread, with its open run of calls.
@@ -76,6 +78,9 @@ func (f *follower) room() error {
 
 // boot is a time since boot, 0 where that is not known.
 func (f *follower) boot(ns int64) int64 {
+	if f.sinceBoot {
+		return ns
+	}
 	if f.offsetNS == 0 {
 		return 0
 	}

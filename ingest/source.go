@@ -81,6 +81,10 @@ func Sources() []Source {
 		Scap{},
 		Auditd{},
 		Strace{},
+		BETH{},
+		LIDDS{},
+		ADFALD{},
+		UNM{},
 	}
 }
 
