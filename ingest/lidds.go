@@ -411,7 +411,7 @@ var liddsForks = map[string]func(*liddsCall) error{
 
 var liddsEvents = map[string]func(*liddsCall) error{
 	"open": (*liddsCall).open, "openat": (*liddsCall).open, "creat": (*liddsCall).open,
-	"execve": (*liddsCall).exec,
+	"execve":  (*liddsCall).exec,
 	"connect": (*liddsCall).connect, "accept": (*liddsCall).accept, "bind": (*liddsCall).bind, "listen": (*liddsCall).listen,
 	"unlink": (*liddsCall).unlink, "unlinkat": (*liddsCall).unlink, "rmdir": (*liddsCall).unlink,
 	"rename": (*liddsCall).two, "renameat": (*liddsCall).two, "renameat2": (*liddsCall).two,
