@@ -310,6 +310,7 @@ func (c *parquetCursor) next(ctx context.Context) (rec arrow.Record, err error) 
 			}
 		}
 	}
+	tellWatch(ctx, n)
 	return array.NewRecord(c.f.schema, arrays, int64(n)), nil
 }
 

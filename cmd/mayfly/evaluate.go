@@ -95,7 +95,9 @@ func newEvaluateCommand() *cobra.Command {
 			if o.protocol != "" {
 				return o.runProtocol(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
-			return o.run(cmd.Context(), args[0], args[1:], cmd.OutOrStdout())
+			ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "evaluate", featureRows(args[1:]), 1)
+			defer done()
+			return o.run(ctx, args[0], args[1:], cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()

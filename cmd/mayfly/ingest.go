@@ -125,7 +125,9 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 		opts.LatenessNS = -1 // none; 0 would mean the default
 	}
 	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
-	report, err := ingest.Run(cmd.Context(), args, opts.Options)
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", traceRows(args), 1)
+	report, err := ingest.Run(ctx, args, opts.Options)
+	done()
 	if err != nil {
 		return err
 	}

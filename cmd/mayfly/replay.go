@@ -74,6 +74,7 @@ type replayOptions struct {
 	headers  []string
 	metrics  string
 	report   string
+	stderr   io.Writer
 }
 
 func newReplayCommand() *cobra.Command {
@@ -193,7 +194,7 @@ func runReplay(ctx context.Context, args []string, opts replayOptions, stdout, s
 	if err != nil {
 		return err
 	}
-	opts.Output, opts.Creator = stdout, version()
+	opts.Output, opts.Creator, opts.stderr = stdout, version(), stderr
 	if opts.follow {
 		return followTraces(ctx, d, args, opts, stderr)
 	}
@@ -268,7 +269,12 @@ func scoreTraces(ctx context.Context, d *detector.Detector, args []string, opts 
 		return nil, nil, err
 	}
 	opts.Page = opts.report != ""
-	report, err = replay.Run(ctx, d, traces, opts.Options)
+	watched, done := ctx, func() {}
+	if !opts.follow && opts.StatePath == "" { // with a state only what is new is read
+		watched, done = withProgress(ctx, opts.stderr, "replay", eventRows(traces...), 1)
+	}
+	report, err = replay.Run(watched, d, traces, opts.Options)
+	done()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -114,7 +114,10 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 		}
 		opts.Labels = labels
 	}
-	trained, err := train.Run(cmd.Context(), args, opts.Options)
+	const passes = 4 // over the windows: what there is, what is known, scales, forest
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", featureRows(args), passes)
+	trained, err := train.Run(ctx, args, opts.Options)
+	done()
 	if err != nil {
 		return err
 	}
