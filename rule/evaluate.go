@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mayfly/feature"
@@ -185,7 +186,14 @@ func (t *trial) run(ctx context.Context, traces []*trace.Trace) error {
 			t.everywhere[i] = t.everywhere[i] && !f.appliesTo(&c)
 		}
 	}
-	for row, err := range trace.Merge(ctx, traces...) {
+	var files []trace.File
+	for _, tr := range traces {
+		files = append(files, tr.Files(trace.Events)...)
+		if len(t.filters) > 0 {
+			files = append(files, tr.Files(trace.Sequences)...)
+		}
+	}
+	for row, err := range trace.MergeFiles(ctx, files) {
 		if err != nil {
 			return err
 		}
@@ -224,7 +232,7 @@ func (t *trial) sequence(row *trace.Row) error {
 	// loads the filter. An attacker who takes the name goes uncounted here, never
 	// unblocked there.
 	comm := row.Sequence.Comm(row.Index)
-	if len(t.filters) == 0 || len(comm) >= 6 && comm[:6] == "runc:[" {
+	if strings.HasPrefix(comm, "runc:[") {
 		return nil
 	}
 	table, err := t.table(row.File.Meta.Arch)

@@ -38,14 +38,18 @@ type Result struct {
 
 	Attacks  []string      `json:"attacks"`         // names of the labels it fired in, sorted
 	Maybe    []string      `json:"maybe,omitempty"` // those it may have fired in, and did not
-	Examples []Example     `json:"examples"`        // the first that fired on normal time; those that are unsure come last
+	Examples []Example     `json:"examples"`        // the first that fired on normal time, but for those that say the same; unsure ones come last
 	attacks  map[int]int64 // label → when it first fired
 	maybe    map[int]int64 // label → when it first may have
 	unsure   []Example
 }
 
-// maxExamples bounds the examples of one result, of either sort.
-const maxExamples = 5
+// maxExamples bounds the examples of one result, of either sort, and maxLooked the
+// fires that are looked at for them.
+const (
+	maxExamples = 5
+	maxLooked   = 10_000
+)
 
 // Example is one row that a rule fired on.
 type Example struct {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"mayfly/profile"
@@ -75,10 +76,12 @@ func (t *trial) fired(s *subject, r *Result, at int64, unsure bool, example func
 	}
 	if normal {
 		*onNormal++
-		if len(*examples) < maxExamples {
+		if len(*examples) < maxExamples && *onNormal <= maxLooked {
 			e := example()
 			e.Unsure = unsure
-			*examples = append(*examples, e)
+			if !slices.ContainsFunc(*examples, func(o Example) bool { return o.Text == e.Text && o.Exe == e.Exe }) {
+				*examples = append(*examples, e)
+			}
 		}
 	}
 	return normal
@@ -94,6 +97,9 @@ func (t *trial) describe(s *subject, row *trace.Row) Example {
 	}
 	if len(words) == 0 {
 		words = append(words, strings.TrimRight(string(b.Kind(i))+" "+b.Path(i), " "))
+	}
+	if ret, ok := b.Ret(i); ok && ret < 0 {
+		words = append(words, syscall.Errno(-ret).Error())
 	}
 	return Example{TimeNS: row.TimeNS, ContainerID: s.id, Text: strings.Clone(strings.Join(words, ", ")), Exe: strings.Clone(b.Exe(i)),
 		File: row.File.Rel, Row: row.FileRow}

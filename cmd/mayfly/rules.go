@@ -41,6 +41,8 @@ have caught. What the traces say of containers (capabilities, ports, machine) is
 taken into account. With --findings, what findings named as new becomes a rule too,
 where no other catches it.
 
+Rules of others are tried by mayfly rules test.
+
   mayfly rules web.mayfly -o rules/
   mayfly rules web.mayfly -o rules/ --test monday/ --test attack/ --labels labels.csv
   docker run --security-opt seccomp=rules/seccomp/web.json web
@@ -66,6 +68,7 @@ func newRulesCommand() *cobra.Command {
 			return runRules(cmd.Context(), opts, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	cmd.AddCommand(newRulesTestCommand())
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.output, "output", "o", "", "folder to write to")
 	flags.StringVar(&opts.profile, "profile", "", "read a profile (JSON) in place of a detector")
@@ -294,17 +297,5 @@ func (r *rulesResult) printTest(w io.Writer) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%.3g (%d in %.3g h)\t%s\n", name, target, res.Basis, res.PerHour, res.Normal,
 			res.NormalHours, rule.Printable(strings.Join(res.Attacks, " ")))
 	}
-	if len(r.Report.Attacks) > 0 {
-		fmt.Fprintln(w, "\nATTACK\tCAUGHT\tAFTER\tBY")
-	}
-	for _, a := range r.Report.Attacks {
-		caught, after := "no", "-"
-		switch {
-		case a.Caught:
-			caught, after = "yes", time.Duration(a.AfterNS).Round(time.Millisecond).String()
-		case !a.Recorded:
-			caught = "not recorded, or no rules"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", rule.Printable(a.Attack), caught, after, strings.Join(a.Rules, " "))
-	}
+	printAttacks(w, r.Report.Attacks)
 }
