@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 )
@@ -34,7 +35,7 @@ func Render(dir string, sets []*Set, names []string) (files []Output, refusals [
 			text, err := targets[i].render(s)
 			var refusal *Refusal
 			if errors.As(err, &refusal) {
-				refusals = append(refusals, &Refusal{refusal.Workload, []string{name + ": " + refusal.Reasons[0]}})
+				refusals = refuse(refusals, refusal, name)
 				continue
 			}
 			if err != nil {
@@ -49,6 +50,18 @@ func Render(dir string, sets []*Set, names []string) (files []Output, refusals [
 		}
 	}
 	return files, refusals, nil
+}
+
+// refuse adds a target's refusal; targets of one workload that are refused for one
+// reason are told of together.
+func refuse(all []*Refusal, r *Refusal, name string) []*Refusal {
+	for _, other := range all {
+		if names, ok := strings.CutSuffix(other.Reasons[0], ": "+r.Reasons[0]); ok && other.Workload == r.Workload {
+			other.Reasons[0] = names + ", " + name + ": " + r.Reasons[0]
+			return all
+		}
+	}
+	return append(all, &Refusal{r.Workload, []string{name + ": " + r.Reasons[0]}})
 }
 
 // WriteFiles writes what Render gave. Each file appears by rename, when complete;

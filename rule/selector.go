@@ -36,7 +36,7 @@ var (
 // everything.
 func (s *Set) selector() (*selector, error) {
 	if s.Declared == nil || s.Declared.Pods == nil {
-		return nil, s.refuse("it was not seen in a pod, so that its labels are not known (name a trace with them by --test, or build the profile from traces)")
+		return nil, s.refuse("it was not seen in a pod, so that its labels are not known")
 	}
 	pods := s.Declared.Pods
 	var sel selector
