@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"mayfly/trace"
 )
 
 func auditLog(t testing.TB, name string) []byte {
@@ -153,6 +155,33 @@ func TestAuditdRejects(t *testing.T) {
 		if err != nil || report.Rejected != 1 || !strings.Contains(rejected, strings.ReplaceAll(tc.why, `"`, `\"`)) || !strings.Contains(rejected, `"line":2`) {
 			t.Errorf("%s: got %v, %d rejected, %s, want %q", tc.line, err, report.Rejected, rejected, tc.why)
 		}
+	}
+}
+
+// TestFormatsOfOneHost takes two formats, neither of which names its host, at once.
+func TestFormatsOfOneHost(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	c, err := Convert(context.Background(), []string{filepath.Join("testdata", "auditd"), filepath.Join("testdata", "strace", "shell.strace")},
+		ConvertOptions{Trace: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Taken != 3 || c.Rejected != 0 || len(c.Bad) != 0 {
+		t.Errorf("got %+v", c)
+	}
+	tr, err := trace.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, sources := int64(0), map[string]bool{}
+	for _, table := range trace.Tables() {
+		for _, f := range tr.Files(table) {
+			rows += f.Rows
+			sources[f.Meta.Source] = true
+		}
+	}
+	if rows != c.Rows || !sources["auditd"] || !sources["strace"] {
+		t.Errorf("%d rows of %v in the trace, took %d", rows, sources, c.Rows)
 	}
 }
 

@@ -28,6 +28,8 @@ type Options struct {
 	Strict bool      // the first bad record of a foreign file ends the work
 	Limits Limits    // of foreign files
 	Stdin  io.Reader // what the path "-" reads
+
+	Sources []Source // of foreign files; nil: Sources()
 }
 
 // Report says what became of the inputs.
@@ -72,7 +74,7 @@ func Run(ctx context.Context, paths []string, opts Options) (*Report, error) {
 			return nil, err
 		}
 		defer done()
-		report.Foreign, err = Convert(ctx, foreign, ConvertOptions{Trace: dir, Format: opts.Format, Host: opts.Host, Limits: opts.Limits,
+		report.Foreign, err = Convert(ctx, foreign, ConvertOptions{Trace: dir, Format: opts.Format, Host: opts.Host, Limits: opts.Limits, Sources: opts.Sources,
 			Strict: opts.Strict, SkipBad: opts.SkipBad, Stdin: opts.Stdin, Creator: opts.Creator})
 		if err != nil {
 			return nil, err

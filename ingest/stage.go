@@ -203,13 +203,21 @@ func (s *stage) writer(i int32) (*stageWriter, error) {
 		s.writers = append(slices.Delete(s.writers, n, n+1), w)
 		return w, nil
 	}
-	if len(s.writers) >= openWriters {
-		if err := s.writers[0].Seal(false); err != nil {
+	o := &s.origins[i]
+	// One host has one writer at a time: rows of another format, or machine, wait
+	// for the files before them.
+	victim := slices.IndexFunc(s.writers, func(w *stageWriter) bool {
+		return trace.HostFolder(s.origins[w.origin].host) == trace.HostFolder(o.host)
+	})
+	if victim < 0 && len(s.writers) >= openWriters {
+		victim = 0
+	}
+	if victim >= 0 {
+		if err := s.writers[victim].Seal(false); err != nil {
 			return nil, err
 		}
-		s.writers = slices.Delete(s.writers, 0, 1)
+		s.writers = slices.Delete(s.writers, victim, victim+1)
 	}
-	o := &s.origins[i]
 	w, err := trace.NewWriter(s.dir, trace.Meta{Host: o.host, Arch: o.machine.Arch, Kernel: o.machine.Kernel, BootID: o.machine.BootID,
 		ClockOffsetNS: o.machine.ClockOffsetNS, Recorder: s.creator, Source: o.format},
 		trace.WriterOptions{GroupBytes: 8 << 20})

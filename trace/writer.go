@@ -50,6 +50,10 @@ type Writer struct {
 	losses     tableWriter[Loss]
 }
 
+// HostFolder is a host's name as a folder of a trace has it, behind "host=". Two
+// hosts may share one.
+func HostFolder(host string) string { return pathText(host) }
+
 // NewWriter returns the writer of a host's rows in dir, which it creates (mode
 // 0700) where it is missing. meta goes into each file; its FromNS, ToNS and
 // Final are the Writer's to set.

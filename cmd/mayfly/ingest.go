@@ -46,6 +46,7 @@ read ends the command and leaves no output; with --skip-bad it is left out.
 type ingestOptions struct {
 	ingest.Options
 	width, lateness time.Duration
+	mapFile         string
 }
 
 func newIngestCommand() *cobra.Command {
@@ -65,6 +66,7 @@ func newIngestCommand() *cobra.Command {
 	flags.BoolVar(&opts.SkipBad, "skip-bad", false, "leave out inputs that cannot be read (exit status 3)")
 	flags.StringVar(&opts.Trace, "trace", "", "directory to take foreign recordings into, as a trace")
 	flags.StringVar(&opts.Format, "format", "", "read all inputs as files of this format")
+	flags.StringVar(&opts.mapFile, "map", "", "read all inputs as tables, by a file that says which of their columns is which of a trace's (ingest/SOURCES.md)")
 	flags.StringVar(&opts.Host, "host", "", "name of the machine, where a format does not tell it")
 	flags.BoolVar(&opts.Strict, "strict", false, "end with the first bad record or unreadable file")
 	addLimits(flags, &opts.Limits)
@@ -114,6 +116,16 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 		return usageErrorf("ingest: --width: got %v, want 1ms to 24h", opts.width)
 	case opts.lateness < 0 || opts.lateness > day:
 		return usageErrorf("ingest: --lateness: got %v, want 0s to 24h", opts.lateness)
+	}
+	if opts.mapFile != "" {
+		if opts.Format != "" {
+			return usageErrorf("ingest: --map and --format: give one of them")
+		}
+		table, err := ingest.LoadMap(opts.mapFile)
+		if err != nil {
+			return err
+		}
+		opts.Sources, opts.Format = []ingest.Source{table}, table.Format()
 	}
 	if opts.Output != "" {
 		if err := checkOutput(opts.Output, args...); err != nil {
