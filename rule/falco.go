@@ -133,7 +133,7 @@ func text(s string) *yaml.Node {
 
 // notText is what some reader of YAML takes for no string when it stands bare:
 // Kubernetes' is of YAML 1.1, in which yes is true and 12:30:45 a number.
-var notText = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|[-+.0-9][-+.0-9a-fxo_:]*)$`)
+var notText = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|[-+]?[.0-9][0-9a-fxo_:]*\.?[-+0-9a-fxo_:]*)$`)
 
 func texts(all []string) []*yaml.Node {
 	nodes := make([]*yaml.Node, len(all))
