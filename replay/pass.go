@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -39,6 +40,8 @@ type pass struct {
 	finals  map[string][]int64     // final seals, by host
 	lines   spool
 	page    *Page // nil: none is asked for
+
+	responses responses
 
 	compared   comparisons
 	report     Report
@@ -182,6 +185,9 @@ func (p *pass) flush(ctx context.Context) error {
 		if err := p.lines.add(f); err != nil {
 			return err
 		}
+		if err := p.responses.add(ctx, f); err != nil {
+			return err
+		}
 		if p.page != nil {
 			p.page.found(f)
 		}
@@ -206,6 +212,9 @@ func (p *pass) count(into *Report) {
 func (p *pass) commit() error {
 	defer p.lines.close()
 	if err := p.lines.end(); err != nil {
+		return errors.Join(err, p.responses.discard())
+	}
+	if err := p.responses.commit(); err != nil {
 		return err
 	}
 	if p.opts.OutputPath == "" && p.opts.Output != nil {

@@ -26,6 +26,7 @@ type Options struct {
 	Creator     string    // version that forms name which say who wrote them
 	SinceNS     int64     // windows that end by then are passed over, ns since 1970-01-01 UTC; 0: none
 	Page        bool      // gather what Report.Page shows
+	PlanDir     string    // folder for response plans, one for each finding; "": none
 	LatenessNS  int64     // how late a row may come; default 5 s
 	Threads     int       // below 1: all processors; no influence on the result
 	MaxReasons  int       // features and calls per finding; default 6
@@ -113,6 +114,9 @@ func Run(ctx context.Context, d *detector.Detector, traces []*trace.Trace, opts 
 			return nil, err
 		}
 		p, err := onePass(ctx, d, sum, traces, s, opts)
+		if err != nil && p != nil {
+			err = errors.Join(err, p.responses.discard())
+		}
 		var bad *trace.FileError
 		if errors.As(err, &bad) && ctx.Err() == nil && leaveOut(traces, bad.Path) {
 			report.Rejected = append(report.Rejected, err)
@@ -139,6 +143,7 @@ func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*tr
 	p.known = len(recording.Files)
 	p.finals = finalSeals(traces)
 	sealed := sealedThrough(traces, d.Manifest.WidthNS, opts.LatenessNS)
+	p.responses = responses{dir: opts.PlanDir, d: d, traces: slices.Clone(traces)}
 	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d), opts.SinceNS)
 	recording.Files = p.plan.files
 	return p, p.run(ctx)

@@ -51,11 +51,19 @@ refuses for good goes to FILE.refused.
 --report writes what this run found as one HTML page: findings with what carried
 them, each container's scores over time, drift, losses.
 
+--plan writes for each finding what to do, as files that a person or a robot applies:
+DIR/ID/README.md in plain words, pause.sh and resume.sh, quarantine.sh with its
+NetworkPolicy where the container is a pod's, and the evidence: the finding, the
+container's rows around it as a trace, its workload's profile, SHA256SUMS. mayfly
+carries none of it out. A finding that is written has its plan; the same finding has
+the same one.
+
 A damaged file is left out and named; the exit status is 3 then.
 
   mayfly replay web.mayfly trace/ -o findings.jsonl
   mayfly replay web.mayfly trace/ --format table
   mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --exit-code 10
+  mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --plan plans/
   mayfly replay web.mayfly trace/ -o findings.jsonl --state web.state --follow \
       --webhook http://falcosidekick:2801/ --metrics-textfile /var/lib/node_exporter/mayfly.prom
 
@@ -99,6 +107,7 @@ func newReplayCommand() *cobra.Command {
 	flags.StringArrayVar(&opts.headers, "webhook-header", nil, "`NAME: VALUE` to send along, or NAME: @FILE for a secret (several times for several)")
 	flags.DurationVar(&opts.webhook.Timeout, "webhook-timeout", 10*time.Second, "how long the receiver may take for an answer")
 	flags.StringVar(&opts.report, "report", "", "write the run as one HTML page to this `file`, for people")
+	flags.StringVar(&opts.PlanDir, "plan", "", "write a response plan for each finding into this `folder`; nothing of it is carried out")
 	flags.StringVar(&opts.metrics, "metrics-textfile", "", "write how the run went to this `file` (.prom), for node_exporter")
 	flags.IntVar(&opts.exitCode, "exit-code", 0, "exit `status` when there are findings")
 	flags.IntVar(&opts.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
