@@ -88,6 +88,28 @@ func (w *Workload) Completeness(kinds ...string) Completeness {
 	return c
 }
 
+// UnseenShare estimates which share of what one more container does is new, in
+// [0,1], of things that were each seen in so many of the containers: as
+// Completeness.UnseenShare, for things that a rule has made of several items. once
+// is how many were seen in one container only. -1 where fewer than two containers
+// were seen.
+func UnseenShare(seenIn []int, containers int) (share float64, once int) {
+	var twice, incidences float64
+	for _, n := range seenIn {
+		switch n {
+		case 1:
+			once++
+		case 2:
+			twice++
+		}
+		incidences += float64(n)
+	}
+	if containers < 2 {
+		return -1, once
+	}
+	return unseenShare(float64(containers), float64(once), twice, incidences), once
+}
+
 // unseenShare is 1 less the sample coverage of m samples with the given numbers
 // of things seen in one and in two of them: equation 12 of Chao and Jost, and
 // its form for no thing seen in two.

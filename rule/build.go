@@ -11,17 +11,14 @@ import (
 
 // Build makes the rules of a workload from its profile, and from items that
 // findings named as new. The error is a *Refusal when the profile is too thin:
-// nothing recorded, fewer windows than Options.MinWindows, records lost, or items
-// left out because the profile was full. With Options.Force there is no refusal,
-// and the reasons stand in Set.Risks.
+// nothing or too little recorded, records lost, a gap in the recording, items left
+// out because the profile was full, or too much of what a rule allows probably not
+// seen yet (Options.MaxUnseen). With Options.Audit the set is one that only watches
+// then, with Options.Force as any; the reasons stand in Set.Risks.
 func Build(w *profile.Workload, found []profile.Item, opts Options) (*Set, error) {
 	opts = opts.withDefaults()
-	reasons := doubts(w, opts)
-	if len(reasons) > 0 && !opts.Force {
-		return nil, &Refusal{w.Name, reasons}
-	}
 	repo, digest, _ := profile.SplitName(w.Name)
-	s := &Set{Workload: w.Name, Images: repositories(repo, w.Declared), Digest: digest, Declared: w.Declared, Risks: reasons, Basis: Basis{
+	s := &Set{Workload: w.Name, Images: repositories(repo, w.Declared), Digest: digest, Declared: w.Declared, Basis: Basis{
 		Items: len(w.Items), Containers: len(w.Containers), Windows: w.Windows, FromNS: w.FromNS, ToNS: w.ToNS, Lost: w.Lost, GapWindows: w.GapWindows}}
 	if len(w.Kind(profile.Exec)) > 0 {
 		s.addPrograms(w)
@@ -35,28 +32,14 @@ func Build(w *profile.Workload, found []profile.Item, opts Options) (*Set, error
 	s.Scripts = scripts(w)
 	_, s.Families = familiesUsed(w)
 	s.Calls = newCallSet(w, opts)
+	s.Risks = append(doubts(w, opts), s.unseen(w, opts)...)
+	if len(s.Risks) > 0 && !opts.Force {
+		if s.Audit = opts.Audit && len(w.Items) > 0; !s.Audit {
+			return nil, &Refusal{w.Name, s.Risks}
+		}
+	}
 	s.addFound(found, opts)
 	return s, nil
-}
-
-// doubts lists why a workload should give no rules.
-func doubts(w *profile.Workload, opts Options) []string {
-	var why []string
-	if len(w.Items) == 0 || w.Windows == 0 {
-		why = append(why, "nothing was recorded")
-	} else if w.Windows < opts.MinWindows {
-		why = append(why, fmt.Sprintf("only %d windows were recorded, want at least %d", w.Windows, opts.MinWindows))
-	}
-	if w.Name == profile.Unknown {
-		why = append(why, "the image of its containers is not known: they need not have anything in common")
-	}
-	if w.Lost > 0 {
-		why = append(why, fmt.Sprintf("%d records were lost: what they held would be forbidden", w.Lost))
-	}
-	for _, o := range w.Overflow {
-		why = append(why, fmt.Sprintf("%d occurrences of kind %s did not fit into the profile", o.Count, o.Kind))
-	}
-	return why
 }
 
 // add appends a rule, with the basis of the set and items of the profile.
@@ -73,7 +56,7 @@ func (s *Set) addPrograms(w *profile.Workload) {
 	s.add(Rule{Name: "unexpected program", Kind: Program, Priority: "WARNING",
 		Desc:    "A program ran that this workload was never seen to run.",
 		Tags:    []string{"mitre_execution", "T1059"},
-		Allowed: Paths{Exact: programs}}, len(programs))
+		Allowed: Paths{Exact: programs}, Price: Price{Unseen: unseenItems(w, profile.Exec)}}, len(programs))
 	dropped := values(w.Kind(profile.WriteExec))
 	s.add(Rule{Name: "dropped program", Kind: Dropped, Priority: "CRITICAL",
 		Desc:    "A program ran that is not part of the image: it was written after the container started, or lives in memory.",
@@ -97,11 +80,11 @@ func (s *Set) addSecrets(w *profile.Workload) {
 
 func (s *Set) addWrites(w *profile.Workload, opts Options) {
 	writes := w.Kind(profile.Write)
-	allowed, notes := learnWrites(values(writes), opts.MaxDirs)
+	allowed, set, notes := learnWrites(w, opts)
 	s.add(Rule{Name: "write to a new place", Kind: Write, Priority: "NOTICE",
 		Desc:    "A file was opened for writing outside the places that this workload was seen to write to.",
 		Tags:    []string{"mitre_persistence", "T1543"},
-		Allowed: allowed, Notes: notes}, len(writes))
+		Allowed: allowed, Notes: notes, Price: Price{set.Wildcards, unseen(w, set.Seen, set.Late, set.Misses)}}, len(writes))
 }
 
 func (s *Set) addConnects(w *profile.Workload, opts Options) {
@@ -109,28 +92,25 @@ func (s *Set) addConnects(w *profile.Workload, opts Options) {
 	r := Rule{Name: "unexpected connection", Kind: Connect, Priority: "NOTICE",
 		Desc: "A connection was opened to an address and port that this workload was never seen to use.",
 		Tags: []string{"network", "mitre_command_and_control", "TA0011"}}
-	byPort := map[uint16][]string{}
-	for _, e := range connects {
-		if addr, ok := profile.ParsePeer(e.Item.Value); ok && addr.Port() != 0 {
-			byPort[addr.Port()] = append(byPort[addr.Port()], addr.Addr().String())
-		} else if strings.HasPrefix(e.Item.Value, "unix:") && len(r.Notes) == 0 {
-			r.Notes = append(r.Notes, "connections to unix sockets are not watched")
-		}
+	if slices.ContainsFunc(connects, func(e profile.Entry) bool { return strings.HasPrefix(e.Item.Value, "unix:") }) {
+		r.Notes = append(r.Notes, "connections to unix sockets are not watched")
 	}
-	for port, addrs := range byPort {
-		if len(addrs) > opts.MaxPeers {
-			r.Ports = append(r.Ports, port)
-			continue
+	set := profile.GeneralisePeers(w, connects, profile.PeerOptions{MaxPeers: opts.MaxPeers})
+	for _, p := range set.Prefixes {
+		peer := Peer{p.Prefix.String(), p.Port}
+		if p.Prefix.IsSingleIP() {
+			peer.Addr = p.Prefix.Addr().String()
 		}
-		for _, addr := range addrs {
-			r.Peers = append(r.Peers, Peer{addr, port})
-		}
+		r.Peers = append(r.Peers, peer)
 	}
-	slices.Sort(r.Ports)
 	slices.SortFunc(r.Peers, comparePeers)
-	for _, port := range r.Ports {
-		r.Notes = append(r.Notes, fmt.Sprintf("port %d is open to every address: %d were seen", port, len(byPort[port])))
+	r.Ports, r.Wildcards = set.Ports, set.Wildcards
+	for i := range set.Wildcards {
+		if c := &set.Wildcards[i]; c.Form == profile.FormPort {
+			r.Notes = append(r.Notes, fmt.Sprintf("port %s is open to every address: %d were seen", strings.TrimPrefix(c.Pattern, "*:"), c.Values))
+		}
 	}
+	r.Unseen = unseen(w, set.Seen, set.Late, set.Misses)
 	s.add(r, len(connects))
 }
 
@@ -154,6 +134,7 @@ func (s *Set) addListens(w *profile.Workload) {
 	}
 	slices.Sort(r.Ports)
 	r.Ports = slices.Compact(r.Ports)
+	r.Unseen = unseenItems(w, profile.Listen)
 	s.add(r, len(listens))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,26 +169,46 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// replicas makes a workload of three containers that write some paths, all of them or
+// one alone.
+func replicas(name string, all []string, own map[int][]string) *profile.Workload {
+	b := profile.NewBuilder(profile.BuilderOptions{})
+	for c := range 3 {
+		var items []profile.Item
+		for _, path := range append(slices.Clone(all), own[c]...) {
+			items = append(items, profile.Item{Kind: profile.Write, Value: path})
+		}
+		b.Add(&profile.Window{Workload: name, Container: fmt.Sprint(c), EndNS: 1, Items: items})
+		b.Add(&profile.Window{Workload: name, Container: fmt.Sprint(c), StartNS: 1000, EndNS: 1001})
+	}
+	return b.Profile().Workload(name)
+}
+
 func TestLearnWrites(t *testing.T) {
 	var many []string
 	for i := range 40 {
 		many = append(many, fmt.Sprintf("/srv/app/d%d/f", i), fmt.Sprintf("/data%d/f", i))
 	}
+	own := func(c int, paths ...string) map[int][]string { return map[int][]string{c: paths} }
 	for _, test := range []struct {
 		name     string
-		in       []string
-		max      int
-		has, not string // space separated paths
+		all      []string         // of every container
+		own      map[int][]string // of one
+		has, not string           // space separated paths
 	}{
-		{"directory", []string{"/var/log/nginx/a.log"}, 24, "/var/log/nginx/b.log /var/log/nginx/x/y", "/var/log/b.log /var/log/nginxx/a"},
-		{"guarded", []string{"/etc/resolv.conf", "/x"}, 24, "/etc/resolv.conf /x /dev/null", "/etc/passwd /y /etc/resolv.conf/x"},
-		{"template below a directory", []string{"/srv/a/<n>/x"}, 24, "/srv/a/7/x /srv/a/y", "/srv/b"},
-		{"template in a guarded one", []string{"/proc/<n>/task/<n>/comm", "/proc/<n>/oom_score_adj"}, 24, "/proc/12/task/13/comm /proc/self/comm /proc/self/oom_score_adj", "/proc/12/mem /proc/sys/kernel/core_pattern"},
-		{"joined", many, 24, "/srv/app/new/f /data3/g", "/srv/other /etc/passwd /dataX/f"},
-		{"not absolute", []string{"memfd:x", "rel/x"}, 24, "", "/rel/x rel/x"},
-		{"odd characters", []string{"/a>b/<n>/x"}, 24, "/a>b/1/x", "/c"},
+		{"as it is", []string{"/var/log/nginx/a.log"}, nil, "/var/log/nginx/a.log /dev/null", "/var/log/nginx/b.log /var/log/nginx/a.log/x"},
+		{"guarded", []string{"/x"}, map[int][]string{0: {"/etc/a", "/etc/b"}, 1: {"/etc/c", "/etc/d"}}, "/etc/a /etc/d /x /dev/null", "/etc/passwd /y /etc/a/x"},
+		{"other names in each replica", nil, map[int][]string{0: {"/srv/a/red"}, 1: {"/srv/a/green"}, 2: {"/srv/a/blue"}}, "/srv/a/black /srv/a/x/y", "/srv/b /srv/ax"},
+		{"numbers", []string{"/data/dump"}, map[int][]string{0: {"/data/temp-1.rdb"}, 1: {"/data/temp-22.rdb"}, 2: {"/data/temp-3.rdb"}}, "/data/temp-4.rdb /data/dump", "/data/temp-4.sh /data/other"},
+		{"what is run", nil, map[int][]string{0: {"/etc/cron.d/job1"}, 1: {"/etc/cron.d/job2"}, 2: {"/etc/cron.d/job3"}}, "/etc/cron.d/job1", "/etc/cron.d/job4"},
+		{"template below a directory", []string{"/srv/a/<n>/x"}, nil, "/srv/a/7/x", "/srv/a/y /srv/b"},
+		{"template in a guarded one", []string{"/proc/<n>/task/<n>/comm", "/proc/<n>/oom_score_adj"}, nil, "/proc/12/task/13/comm /proc/self/comm /proc/self/oom_score_adj", "/proc/12/mem /proc/sys/kernel/core_pattern"},
+		{"too many", many, nil, "/srv/app/new/f /data3/f", "/srv/other /data3/g"},
+		{"not absolute", []string{"memfd:x", "rel/x"}, nil, "", "/rel/x rel/x"},
+		{"odd characters", []string{"/a>b/<n>/x"}, own(1, "/s*r/x"), "/a>b/1/x /s*r/x", "/c /sur/x"},
 	} {
-		allowed, _ := learnWrites(test.in, test.max)
+		w := replicas("web", test.all, test.own)
+		allowed, _, _ := learnWrites(w, Options{}.withDefaults())
 		set := compilePaths(&allowed)
 		for _, path := range strings.Fields(test.has) {
 			if !allowed.Has(path) || !set.has(path) {
@@ -220,11 +241,11 @@ func TestUnreadSecrets(t *testing.T) {
 func TestManyPeersWiden(t *testing.T) {
 	var items []string
 	for i := range 20 {
-		items = append(items, fmt.Sprintf("connect inet:10.0.0.%d:443", i), fmt.Sprintf("connect inet:10.0.1.%d:%d", i, 1000+i))
+		items = append(items, fmt.Sprintf("connect inet:%d.0.0.1:443", 20+i), fmt.Sprintf("connect inet:10.0.0.%d:80", i), fmt.Sprintf("connect inet:10.0.1.%d:%d", i, 1000+i))
 	}
 	s := mustBuild(t, workload("web", items), nil, Options{})
 	for _, r := range s.Rules {
-		if r.Kind == Connect && (!r.knows("1.2.3.4", 443) || r.knows("1.2.3.4", 1001) || !r.knows("10.0.1.1", 1001)) {
+		if r.Kind == Connect && (!r.knows("1.2.3.4", 443) || !r.knows("10.0.0.31", 80) || r.knows("10.0.0.32", 80) || r.knows("1.2.3.4", 1001) || !r.knows("10.0.1.1", 1001)) {
 			t.Errorf("peers: %+v", r)
 		}
 	}

@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -58,9 +57,14 @@ func below(path, dir string) bool {
 // below: one file written to /etc says nothing of the next.
 var guarded = strings.Fields(`/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys
 /usr /usr/bin /usr/games /usr/lib /usr/lib64 /usr/libexec /usr/local /usr/local/bin /usr/local/lib /usr/local/sbin
-/usr/sbin /usr/share /var /var/lib /var/run /var/spool /etc/cron.d /etc/cron.daily /etc/cron.hourly /etc/init.d
-/etc/ld.so.conf.d /etc/pam.d /etc/profile.d /etc/sudoers.d /etc/systemd /etc/systemd/system /root/.ssh
-/var/spool/cron /var/spool/cron/crontabs`)
+/usr/sbin /usr/share /var /var/lib /var/run /var/spool`)
+
+// literal are directories of which not even a part of a name is learned: what is
+// written there is run, by whatever name.
+var literal = strings.Fields(`/bin /boot /etc/cron.d /etc/cron.daily /etc/cron.hourly /etc/cron.monthly /etc/cron.weekly
+/etc/init.d /etc/ld.so.conf.d /etc/pam.d /etc/profile.d /etc/sudoers.d /etc/systemd /etc/systemd/system /lib /lib64
+/root/.ssh /sbin /usr/bin /usr/games /usr/lib /usr/lib64 /usr/libexec /usr/local/bin /usr/local/lib /usr/local/sbin
+/usr/sbin /var/spool/cron /var/spool/cron/crontabs`)
 
 // always are files that any program may write to.
 var always = []string{"/dev/null", "/dev/stderr", "/dev/stdout", "/dev/tty"}
@@ -68,77 +72,36 @@ var always = []string{"/dev/null", "/dev/stderr", "/dev/stdout", "/dev/tty"}
 // maxGlobs bounds the patterns of one rule: each is a comparison for each event.
 const maxGlobs = 12
 
-// learnWrites makes a set of places of the templates of paths that were written:
-// the directory of each file, or the file alone where the directory is guarded.
-// Directories are joined to their parents until at most maxDirs are left, but
-// never to a guarded one. notes say what was widened or left out.
-func learnWrites(templates []string, maxDirs int) (out Paths, notes []string) {
-	dirs, exact, globs := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, path := range always {
-		exact[path] = true
+// learnWrites makes a set of places of what was written: the files themselves, but
+// for what the evidence says differs from replica to replica or from hour to hour
+// (profile.Generalise). notes say what was left out.
+func learnWrites(w *profile.Workload, opts Options) (out Paths, set profile.PathSet, notes []string) {
+	set = profile.Generalise(w, w.Kind(profile.Write), profile.PathOptions{
+		MaxPaths: opts.MaxPaths, MaxNames: maxGlobs,
+		Guarded: func(dir string) bool { return slices.Contains(guarded, dir) || slices.Contains(literal, dir) },
+		Literal: func(dir string) bool { return slices.Contains(literal, dir) },
+	})
+	out = Paths{Exact: slices.Concat(always, set.Exact), Dirs: set.Below, Globs: selfGlobs(set.Names)}
+	slices.Sort(out.Exact)
+	out.Exact = slices.Compact(out.Exact)
+	if len(set.Left) > 0 {
+		notes = append(notes, fmt.Sprintf("%d learned patterns did not fit and will raise alarms, the first is %q", len(set.Left), set.Left[0]))
 	}
-	for _, path := range templates {
-		if !strings.HasPrefix(path, "/") {
-			continue // memory, or a path that could not be resolved
-		}
-		dir := path[:strings.LastIndexByte(path, '/')]
-		fixed := dir
-		if i := strings.IndexByte(dir, '<'); i >= 0 {
-			fixed = dir[:strings.LastIndexByte(dir[:i], '/')]
-		}
-		switch {
-		case fixed != "" && !slices.Contains(guarded, fixed):
-			dirs[fixed] = true
-		case strings.Contains(path, "<"):
-			for _, glob := range templateGlobs(path) {
-				globs[glob] = true
-			}
-		default:
-			exact[path] = true
-		}
-	}
-	for len(dirs) > maxDirs {
-		if !joinDeepest(dirs) {
-			break
-		}
-	}
-	for dir := range dirs {
-		for parent := range dirs {
-			if below(dir, parent) {
-				delete(dirs, dir)
-			}
-		}
-	}
-	out = Paths{Exact: slices.Sorted(maps.Keys(exact)), Dirs: slices.Sorted(maps.Keys(dirs)), Globs: slices.Sorted(maps.Keys(globs))}
-	out.Exact = slices.DeleteFunc(out.Exact, func(path string) bool { return out.inDirs(path) })
-	if len(out.Globs) > maxGlobs {
-		notes = append(notes, fmt.Sprintf("%d learned patterns did not fit and will raise alarms, the first is %q", len(out.Globs)-maxGlobs, out.Globs[maxGlobs]))
-		out.Globs = out.Globs[:maxGlobs]
-	}
-	notes = append(notes, "removing, renaming and changing the mode of files is not watched")
-	return out, notes
+	return out, set, append(notes, "removing, renaming and changing the mode of files is not watched")
 }
 
-// joinDeepest replaces the directories of one parent by the parent: the deepest
-// that is not guarded. It returns false when there is none.
-func joinDeepest(dirs map[string]bool) bool {
-	best, depth := "", 0
-	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
-		parent := dir[:strings.LastIndexByte(dir, '/')]
-		if n := strings.Count(parent, "/"); n > depth && !slices.Contains(guarded, parent) {
-			best, depth = parent, n
+// selfGlobs adds to patterns of what a thread of /proc writes to itself those by
+// which it may ask for that: as self or thread-self.
+func selfGlobs(names []string) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, name)
+		if rest, ok := strings.CutPrefix(name, "/proc/*/task/*/"); ok {
+			all = append(all, "/proc/*/"+rest)
 		}
 	}
-	if best == "" {
-		return false
-	}
-	for dir := range dirs {
-		if below(dir, best) {
-			delete(dirs, dir)
-		}
-	}
-	dirs[best] = true
-	return true
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // templateGlobs returns patterns for a template. What a thread of /proc writes to

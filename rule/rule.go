@@ -54,7 +54,14 @@ type Rule struct {
 	Operations []string       // of operations, in its order
 	Items      []profile.Item // sorted
 	Basis      Basis
-	Notes      []string // what the rule does not cover, or covers too broadly
+	Price
+	Notes []string // what the rule does not cover, or covers too broadly
+}
+
+// Price is what a rule costs, by the evidence of its profile.
+type Price struct {
+	Wildcards []profile.Wildcard `json:"wildcards,omitempty"` // what stands in Allowed, Peers and Ports for more than was recorded; sorted by pattern
+	Unseen    Unseen             `json:"unseen"`              // how much of what it allows was probably not seen yet
 }
 
 // Basis is what a rule rests on.

@@ -88,6 +88,7 @@ func (m *measurement) record(t *testing.T, p *place, name string, do func(second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // where the test ends before it asks it to stop
 	time.Sleep(3 * time.Second)
 	do(seconds)
 	p.loads.Wait()

@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mayfly/detector"
 	"mayfly/feature"
 	"mayfly/profile"
 	"mayfly/rule"
@@ -31,9 +30,16 @@ Each file says what it rests on, and what its target cannot express. A workload 
 a target has no rules for is refused, with the reason: policies for Kubernetes want
 the labels of its pods, which traces have (--test) and features have not.
 
-A workload of which too little is known gets no rules: nothing recorded, records
-lost, or hardly any windows. The reason is said and the exit status is 3 (1 when
-no rules are left at all). --force writes them all the same, with the risk inside.
+A workload of which too little is known gets no rules: nothing or too little
+recorded, records lost, a gap in the recording, or too much of what a rule
+allows probably not seen yet (--max-unseen, by what each container did that the
+others did not). The reason is said and the exit status is 3 (1 when no rules are
+left at all). --audit writes rules that only watch of such a workload, --force
+those that deny, both with the risk inside.
+
+Paths and addresses are allowed as they were recorded. Where the recording shows
+that they differ from replica to replica or from hour to hour, a wildcard takes
+their place; --explain says what each costs and saves.
 
 With --test the rules run over recorded traces before anybody deploys them: how
 often each would have fired on normal time, and which labelled attacks it would
@@ -54,6 +60,7 @@ type rulesOptions struct {
 	output, profile, findings, labels, format string
 	targets, tests                            []string
 	aftermath                                 time.Duration
+	explain                                   bool
 }
 
 func newRulesCommand() *cobra.Command {
@@ -80,7 +87,10 @@ func newRulesCommand() *cobra.Command {
 	flags.StringVar(&opts.format, "format", opts.format, "how to print the result: table or json")
 	flags.StringVar(&opts.Machine, "machine", "", "machine of the recording where the profile does not say, as Go names it (default: this one, "+runtime.GOARCH+")")
 	flags.Int64Var(&opts.MinWindows, "min-windows", opts.MinWindows, "refuse workloads with fewer windows")
+	flags.Float64Var(&opts.MaxUnseen, "max-unseen", opts.MaxUnseen, "refuse workloads with a rule of which more than this share of what one more container does was probably not seen, in (0,1]")
 	flags.BoolVar(&opts.Force, "force", false, "write rules of workloads that would be refused")
+	flags.BoolVar(&opts.Audit, "audit", false, "of workloads that would be refused, write rules that only watch")
+	flags.BoolVar(&opts.explain, "explain", false, "say how complete the evidence of each rule is, and what each wildcard costs and saves")
 	return cmd
 }
 
@@ -125,6 +135,9 @@ func runRules(ctx context.Context, opts rulesOptions, args []string, stdout, std
 			return err
 		}
 	}
+	if opts.explain {
+		out.Explained = explanations(out.sets)
+	}
 	if err := out.print(stdout, opts.format); err != nil {
 		return err
 	}
@@ -149,6 +162,10 @@ func (o *rulesOptions) check(args []string) error {
 		return usageErrorf("rules: no detector (see mayfly rules -h)")
 	case len(args) > 0 && o.profile != "":
 		return usageErrorf("rules: a detector and --profile: want one of them")
+	case o.Force && o.Audit:
+		return usageErrorf("rules: --force and --audit: want one of them")
+	case !(o.MaxUnseen > 0 && o.MaxUnseen <= 1):
+		return usageErrorf("rules: --max-unseen: got %g, want more than 0, at most 1", o.MaxUnseen)
 	case o.format != "table" && o.format != "json":
 		return usageErrorf("rules: --format: got %q, want table or json", o.format)
 	case o.labels != "" && len(o.tests) == 0:
@@ -172,26 +189,10 @@ func (o *rulesOptions) check(args []string) error {
 
 // load reads the profile out of the detector, or from its own file.
 func (o *rulesOptions) load(args []string) (*profile.Profile, error) {
-	if o.profile == "" {
-		d, err := detector.Load(args[0])
-		if err != nil {
-			return nil, err
-		}
-		if d.Space == nil || d.Space.Profile == nil {
-			return nil, fmt.Errorf("%s: no profile in it", args[0])
-		}
-		return d.Space.Profile, nil
+	if o.profile != "" {
+		return readProfile(o.profile)
 	}
-	f, err := os.Open(o.profile)
-	if err != nil {
-		return nil, fmt.Errorf("profile: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	p, err := profile.Decode(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.profile, err)
-	}
-	return p, nil
+	return readProfile(args[0])
 }
 
 func (o *rulesOptions) readFindings() (map[string][]profile.Item, error) {
@@ -253,10 +254,11 @@ func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set, traces []*tra
 
 // rulesResult is what the command prints.
 type rulesResult struct {
-	Files   []rule.Output `json:"files"`
-	Refused []string      `json:"refused"`
-	Report  *rule.Report  `json:"test,omitempty"`
-	sets    []*rule.Set
+	Files     []rule.Output `json:"files"`
+	Refused   []string      `json:"refused"`
+	Report    *rule.Report  `json:"test,omitempty"`
+	Explained []explained   `json:"explained,omitempty"`
+	sets      []*rule.Set
 }
 
 func (r *rulesResult) print(w io.Writer, format string) error {
@@ -264,6 +266,11 @@ func (r *rulesResult) print(w io.Writer, format string) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
+	}
+	if r.Explained != nil {
+		if err := printExplanations(w, r.sets); err != nil {
+			return err
+		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if r.Report != nil {
