@@ -305,3 +305,25 @@ func TestConfined(t *testing.T) {
 		}
 	}
 }
+
+// TestDeploymentScope: two services of one image have rules of their own.
+func TestDeploymentScope(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		pods *profile.Pods
+		want string
+	}{
+		{"nginx", nil, `container.image.repository in (mayfly_nginx_images)`},
+		{"nginx#shop/web", nil, `and container.label[com.docker.compose.project] = "shop" and container.label[com.docker.compose.service] = "web"`},
+		{"nginx#/web", nil, `) and container.label[com.docker.compose.service] = "web"`},
+		{`nginx#a" or 1=1/w\b`, nil, "_images)\n"}, // what cannot be quoted narrows nothing
+		{"nginx#prod/Deployment/web", &profile.Pods{Namespaces: []string{"prod"}}, `and k8s.ns.name = "prod"`},
+	} {
+		w := workload("nginx", webItems)
+		w.Name, w.Declared.Pods = test.name, test.pods
+		text, err := mustBuild(t, w, nil, Options{}).Falco()
+		if err != nil || !strings.Contains(strings.ReplaceAll(string(text), "''", "'"), test.want) {
+			t.Errorf("%s: %v: no %s in\n%s", test.name, err, test.want, text[:min(len(text), 1500)])
+		}
+	}
+}

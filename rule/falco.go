@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"mayfly/profile"
 )
 
 // Versions of Falco's rule engine and container plugin that the rules require.
@@ -57,7 +59,31 @@ func (f *falcoFile) head(s *Set) {
 	if digest, ok := quote(s.Digest); ok && s.Digest != "" {
 		scope += " and container.image.digest = " + digest
 	}
+	scope += s.falcoDeployment()
 	f.lists = append(f.lists, mapping("macro", text(f.id+"_containers"), "condition", text(scope)))
+}
+
+// falcoDeployment keeps the rules to the workload's deployment, where it is known:
+// another service of the same image does other things. Of Kubernetes, Falco knows
+// the namespace of a pod, not its owner. What cannot be quoted is left out.
+func (s *Set) falcoDeployment() string {
+	_, _, deployment := profile.SplitName(s.Workload)
+	first, second, _ := strings.Cut(deployment, "/")
+	namespace, ok := quote(first)
+	if deployment == "" || !ok {
+		return ""
+	}
+	if s.Declared != nil && s.Declared.Pods != nil {
+		return " and k8s.ns.name = " + namespace
+	}
+	scope := ""
+	if first != "" {
+		scope = " and container.label[com.docker.compose.project] = " + namespace
+	}
+	if service, ok := quote(second); ok && second != "" {
+		scope += " and container.label[com.docker.compose.service] = " + service
+	}
+	return scope
 }
 
 // falcoComment is the head of the file, a line each.
