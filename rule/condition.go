@@ -126,16 +126,25 @@ func (f *falcoFile) notPeers(r *Rule) string {
 	for from := 0; from < len(r.Peers); {
 		to := from
 		var addrs, nets []string
+		open := false
 		for ; to < len(r.Peers) && r.Peers[to].Port == r.Peers[from].Port; to++ {
 			switch p, ok := r.Peers[to].prefix(); {
 			case !ok:
 			case p.IsSingleIP():
 				addrs = append(addrs, strconv.Quote(p.Addr().String()))
+			case p.Addr().Is6(): // libsinsp 0.29 refuses the whole file for one
+				open = true
 			default:
 				nets = append(nets, strconv.Quote(p.String()))
 			}
 		}
 		port := r.Peers[from].Port
+		if open {
+			f.notes = append(f.notes, fmt.Sprintf("port %d is open to every address: fd.snet takes no networks of IPv6", port))
+			fmt.Fprintf(&b, " and not fd.sport = %d", port)
+			from = to
+			continue
+		}
 		if len(addrs) > 0 {
 			fmt.Fprintf(&b, " and not (fd.sport = %d and fd.sip in (%s))", port, strings.Join(addrs, ", "))
 		}

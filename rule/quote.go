@@ -17,9 +17,10 @@ const maxQuoted = 255
 // backslash too, so that no string can end in one; and Falco
 // replaces the name of a list wherever it stands between two delimiters in the
 // text of a condition (rule_loader_compiler.cpp, resolve_list), inside quotes
-// too, and other rule files may have lists of any name.
+// too, and other rule files may have lists of any name. Of <NA>, which stands for
+// no value, Falco warns.
 func quote(value string) (string, bool) {
-	if len(value) > maxQuoted || spliceable(value) || strings.ContainsRune(value, 0) || strings.HasSuffix(value, `\`) {
+	if value == "<NA>" || len(value) > maxQuoted || spliceable(value) || strings.ContainsRune(value, 0) || strings.HasSuffix(value, `\`) {
 		return "", false
 	}
 	var b strings.Builder

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mayfly/profile"
+	"mayfly/rule/falco"
 )
 
 func TestFalcoSchema(t *testing.T) {
@@ -117,7 +120,7 @@ func TestSysdigCompiles(t *testing.T) {
 		t.Fatal("sysdig takes a field that does not exist")
 	}
 	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), []profile.Item{{Kind: profile.Read, Value: "/x/<n>"}, {Kind: profile.Exec, Value: "/usr/bin/dash"},
-		{Kind: profile.Connect, Value: "inet6:[::1]:9"}}, Options{}), hostileSet(t, "a/b"), mustBuild(t, workload("bare", []string{"call read"}), nil, Options{})} {
+		{Kind: profile.Connect, Value: "inet6:[::1]:9"}}, Options{}), hostileSet(t, "a/b"), k8sSet(t, "nginx", webItems), cidrSet(t), mustBuild(t, workload("bare", []string{"call read"}), nil, Options{})} {
 		text, err := s.Falco()
 		if err != nil {
 			t.Fatal(err)
@@ -150,6 +153,66 @@ func TestFalcoFits(t *testing.T) {
 	if rules == 0 || rules > 8 {
 		t.Errorf("got %d rules, want 1 to 8", rules)
 	}
+}
+
+// TestFalcoWarnsOfNothing looks for what Falco warns of when it loads a file: types of
+// events that a condition does not name, comparisons with <NA>, lists and macros
+// that nothing uses or with names that it does not like. Outputs hold no text that
+// came from a recording, in which Falco would read %fields.
+func TestFalcoWarnsOfNothing(t *testing.T) {
+	found := []profile.Item{{Kind: profile.Read, Value: "/x/<n>"}, {Kind: profile.Exec, Value: "/tmp/%proc.name"}, {Kind: profile.Connect, Value: "inet:192.0.2.1:9"}}
+	outputs := map[string]string{}
+	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), found, Options{}), k8sSet(t, "nginx", webItems), cidrSet(t),
+		hostileSet(t, "a/b%proc.name"), hostilePods(t, "nginx"), mustBuild(t, workload("bare", []string{"call read"}), nil, Options{})} {
+		text, err := s.Falco()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules, err := falco.Read(falco.Source{Name: "rules.yaml", Content: text})
+		if err != nil {
+			t.Fatalf("%s: %v", s.Workload, err)
+		}
+		program, err := rules.Compile()
+		if err != nil {
+			t.Fatalf("%s: %v", s.Workload, err)
+		}
+		for _, r := range program.Rules {
+			for _, warning := range r.Warnings {
+				if strings.Contains(warning, "Falco") || strings.Contains(warning, "never fire") {
+					t.Errorf("%s: %s", r.Name, warning)
+				}
+			}
+		}
+		items := parseFalco(t, text)
+		for _, item := range items {
+			if name := item.List + item.Macro; name != "" {
+				if !regexp.MustCompile(`^[a-zA-Z]+[a-zA-Z0-9_]*$`).MatchString(name) {
+					t.Errorf("%s: name %q", s.Workload, name)
+				}
+				if !slices.ContainsFunc(items, func(other falcoItem) bool {
+					return regexp.MustCompile(`[\s(]` + name + `([\s)]|$)`).MatchString(" " + other.Condition)
+				}) {
+					t.Errorf("%s: nothing uses %s", s.Workload, name)
+				}
+			}
+			if item.Rule != "" {
+				_, kind, _ := strings.Cut(item.Rule, ": ")
+				output := strings.TrimSuffix(item.Output, falcoPod)
+				if first, ok := outputs[kind]; ok && first != output {
+					t.Errorf("%s: %s: output %q, want %q as of any other workload", s.Workload, kind, output, first)
+				}
+				outputs[kind] = output
+			}
+		}
+	}
+}
+
+// cidrSet has peers that are networks.
+func cidrSet(t testing.TB) *Set {
+	s := mustBuild(t, workload("nginx", webItems), nil, Options{})
+	r := s.find(Connect)
+	r.Peers = append(r.Peers, Peer{"192.0.2.0/24", 443}, Peer{"2001:db8::/32", 8443})
+	return s
 }
 
 func cannot(t *testing.T, reason string) {
