@@ -17,7 +17,7 @@ import (
 var (
 	floodRounds = flag.Int("flood-rounds", 1, "how often TestFlood floods")
 	floodTime   = flag.Duration("flood-time", 4*time.Second, "how long each time")
-	floodRare   = flag.Int("flood-rare", 40, "how often each time the other container runs a program, connects and changes its identity")
+	floodRare   = flag.Int("flood-rare", 40, "how often in each flood the other container runs a program, connects and changes its identity")
 )
 
 // childFlood makes opens, connects and plain calls as fast as it can, each on a
@@ -84,23 +84,30 @@ func smallRings(o *Options) {
 }
 
 // TestFlood has one container flood all rings while another makes a few security
-// events, and wants none of those lost. Longer with -flood-time and -flood-rounds.
+// events, and wants none of those lost. At length:
+//
+//	go test ./record -v -timeout 0 -run TestFlood -flood-rounds 20 -flood-time 60s -flood-rare 334
 func TestFlood(t *testing.T) {
+	for round := range *floodRounds {
+		t.Run(strconv.Itoa(round+1), flood)
+	}
+}
+
+// flood is one recording of a flood, and what became of the other container's events.
+func flood(t *testing.T) {
 	rec := startRecording(t, smallRings)
 	flooder, floodGroup := fakeContainer(t)
 	victim, victimGroup := fakeContainer(t)
-	for range *floodRounds {
-		flood := inCgroup(t, floodGroup, "flood:"+floodTime.String())
-		if err := flood.Start(); err != nil {
-			t.Fatal(err)
-		}
-		rare := inCgroup(t, victimGroup, fmt.Sprintf("rare:%d,%v", *floodRare, *floodTime*3/4))
-		if err := rare.Run(); err != nil {
-			t.Errorf("victim: %v", err)
-		}
-		if err := flood.Wait(); err != nil {
-			t.Error(err)
-		}
+	flood := inCgroup(t, floodGroup, "flood:"+floodTime.String())
+	if err := flood.Start(); err != nil {
+		t.Fatal(err)
+	}
+	rare := inCgroup(t, victimGroup, fmt.Sprintf("rare:%d,%v", *floodRare, *floodTime*3/4))
+	if err := rare.Run(); err != nil {
+		t.Errorf("victim: %v", err)
+	}
+	if err := flood.Wait(); err != nil {
+		t.Error(err)
 	}
 	tr := rec.end()
 	lost := checkBalance(t, tr, victim)
@@ -108,7 +115,7 @@ func TestFlood(t *testing.T) {
 		t.Errorf("the victim lost %d of its security events, want 0", lost[trace.LossSecurity])
 	}
 	got, throttled := map[trace.Kind]int{}, map[string]int64{}
-	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
+	eachRow(t, tr, trace.Events, func(e *trace.Event) {
 		kind := trace.Kind(e.Kind)
 		if e.ContainerID == victim && (kind != trace.Exec || *e.Ret == 0 && e.Path != "" && e.Argv[0] == "/bin/true") {
 			got[kind]++
@@ -116,10 +123,10 @@ func TestFlood(t *testing.T) {
 		if e.ContainerID == flooder && kind == trace.Throttle {
 			throttled[e.Path+" "+strconv.FormatInt(*e.Arg, 10)]++
 		}
-	}
+	})
 	for _, kind := range []trace.Kind{trace.Exec, trace.Connect, trace.SetUID} {
-		if want := *floodRare * *floodRounds; got[kind] != want {
-			t.Errorf("victim's %s: got %d events, want %d", kind, got[kind], want)
+		if got[kind] != *floodRare {
+			t.Errorf("victim's %s: got %d events, want %d", kind, got[kind], *floodRare)
 		}
 	}
 	lost = checkBalance(t, tr, flooder)

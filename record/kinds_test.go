@@ -147,7 +147,12 @@ func (r *recording) end() *trace.Trace {
 	return tr
 }
 
-func rowsOf[T trace.Event | trace.Sequence | trace.Process | trace.Container | trace.Loss](t testing.TB, tr *trace.Trace, table trace.Table) (all []T) {
+type row interface {
+	trace.Event | trace.Sequence | trace.Process | trace.Container | trace.Loss
+}
+
+// eachRow calls do with each row of a table, one record's rows in memory at a time.
+func eachRow[T row](t testing.TB, tr *trace.Trace, table trace.Table, do func(*T)) {
 	t.Helper()
 	for rec, err := range tr.Scan(context.Background(), table, trace.ScanOptions{}) {
 		if err != nil {
@@ -157,36 +162,43 @@ func rowsOf[T trace.Event | trace.Sequence | trace.Process | trace.Container | t
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, rows...)
 		rec.Release()
+		for i := range rows {
+			do(&rows[i])
+		}
 	}
+}
+
+func rowsOf[T row](t testing.TB, tr *trace.Trace, table trace.Table) (all []T) {
+	t.Helper()
+	eachRow(t, tr, table, func(r *T) { all = append(all, *r) })
 	return all
 }
 
-// checkBalance checks produced = written + lost for both classes of a container.
+// checkBalance checks produced = written + lost for all classes of a container.
 func checkBalance(t testing.TB, tr *trace.Trace, id string) (lost map[string]int64) {
 	t.Helper()
 	produced, written := map[string]int64{}, map[string]int64{}
 	lost = map[string]int64{}
 	numbers := map[string]map[int64][]int64{trace.LossEvents: {}, trace.LossSequences: {}, trace.LossSecurity: {}} // by class and CPU
-	for _, l := range rowsOf[trace.Loss](t, tr, trace.Losses) {
+	eachRow(t, tr, trace.Losses, func(l *trace.Loss) {
 		if l.ContainerID == id {
 			produced[l.Class] += l.Produced
 			lost[l.Class] += l.Lost
 		}
-	}
-	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
+	})
+	eachRow(t, tr, trace.Events, func(e *trace.Event) {
 		if class := trace.Kind(e.Kind).Class(); e.ContainerID == id && class != "" {
 			written[class]++
 			numbers[class][*e.CPU] = append(numbers[class][*e.CPU], *e.Seq)
 		}
-	}
-	for _, s := range rowsOf[trace.Sequence](t, tr, trace.Sequences) {
+	})
+	eachRow(t, tr, trace.Sequences, func(s *trace.Sequence) {
 		if s.ContainerID == id {
 			written[trace.LossSequences]++
 			numbers[trace.LossSequences][*s.CPU] = append(numbers[trace.LossSequences][*s.CPU], *s.Seq)
 		}
-	}
+	})
 	for _, class := range classes {
 		if produced[class] != written[class]+lost[class] {
 			t.Errorf("%s: produced %d, written %d, lost %d: want produced = written + lost",
