@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,6 +107,7 @@ func startRecording(t testing.TB, change func(*Options)) *recording {
 	mustRecord(t)
 	opts := DefaultOptions()
 	opts.Dir, opts.Host, opts.NoRuntime = t.TempDir(), "test", true
+	opts.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	ready := make(chan struct{})
 	opts.Ready = func() { close(ready) }
 	if change != nil {

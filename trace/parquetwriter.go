@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 )
 
 // ParquetOptions say how a Parquet file is laid out. The zero value of a field
@@ -55,7 +56,7 @@ func CreateParquet(path string, schema *arrow.Schema, metadata map[string]string
 	if w.file, err = createAtomic(path); err != nil {
 		return nil, err
 	}
-	w.parquet = parquet.NewGenericWriter[any](w.file, append(layout(opts.GroupRows), root)...)
+	w.parquet = parquet.NewGenericWriter[any](w.file, append(layout(opts.GroupRows, &parquet.Zstd), root)...)
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		w.SetMetadata(key, metadata[key])
 	}
@@ -67,9 +68,9 @@ func CreateParquet(path string, schema *arrow.Schema, metadata map[string]string
 }
 
 // layout returns the options that every file of the package is written with.
-func layout(groupRows int64) []parquet.WriterOption {
+func layout(groupRows int64, codec compress.Codec) []parquet.WriterOption {
 	return []parquet.WriterOption{
-		parquet.Compression(&parquet.Zstd),
+		parquet.Compression(codec),
 		parquet.MaxRowsPerRowGroup(groupRows),
 		parquet.DictionaryMaxBytes(dictionaryBytes),
 		parquet.CreatedBy("mayfly", "1", ""),
