@@ -3,6 +3,7 @@ package bpf
 import (
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/elastic/go-seccomp-bpf/arch"
 )
@@ -179,15 +180,31 @@ func thisMachine() (*arch.Info, error) {
 // CallName returns the name of this machine's system call of a number, or of its
 // 32-bit table's; "" where there is none.
 func CallName(n uint16, compat bool) string {
-	info, err := thisMachine()
-	if err != nil {
+	names := callNames()
+	table := 0
+	if compat {
+		table = 1
+	}
+	if int(n) >= len(names[table]) {
 		return ""
 	}
-	if compat {
-		info = narrow[runtime.GOARCH]
-	}
-	return info.SyscallNumbers[int(n)]
+	return names[table][n]
 }
+
+// callNames are the names of the calls of both tables, by number.
+var callNames = sync.OnceValue(func() *[2][tableSize]string {
+	names := &[2][tableSize]string{}
+	machine, err := thisMachine()
+	if err != nil {
+		return names
+	}
+	for table, info := range []*arch.Info{machine, narrow[runtime.GOARCH]} {
+		for n := range names[table] {
+			names[table][n] = info.SyscallNumbers[n]
+		}
+	}
+	return names
+})
 
 // How a call came: enum via of mayfly.h.
 const (

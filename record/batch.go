@@ -56,11 +56,22 @@ func (b *batch) copyCalls(calls []uint16) []uint16 {
 	return b.calls[from:len(b.calls):len(b.calls)]
 }
 
+// sortRows puts rows in order, of which most are: a row is some hundred bytes, so
+// they are compared where they stand, and moved only where one has to be.
+func sortRows[T any](rows []T, compare func(x, y *T) int) {
+	for i := 1; i < len(rows); i++ {
+		if compare(&rows[i-1], &rows[i]) > 0 {
+			slices.SortStableFunc(rows, func(x, y T) int { return compare(&x, &y) })
+			return
+		}
+	}
+}
+
 // write puts rows in the order of time and hands them to the trace. Where one
 // table fails the others go on.
 func (b *batch) write(w *trace.Recording) error {
-	slices.SortStableFunc(b.events, func(x, y trace.Event) int { return cmp.Compare(x.TimeNS, y.TimeNS) })
-	slices.SortStableFunc(b.sequences, func(x, y trace.Sequence) int {
+	sortRows(b.events, func(x, y *trace.Event) int { return cmp.Compare(x.TimeNS, y.TimeNS) })
+	sortRows(b.sequences, func(x, y *trace.Sequence) int {
 		return cmp.Or(cmp.Compare(x.TimeNS, y.TimeNS), cmp.Compare(x.TID, y.TID), cmp.Compare(x.Chunk, y.Chunk))
 	})
 	err := errors.Join(w.Events(b.events), w.Sequences(b.sequences), w.Processes(b.processes),

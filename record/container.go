@@ -55,6 +55,7 @@ type containers struct {
 	order    []string                    // ids of facts, oldest first
 
 	selection Selection
+	last      *container // of a record before, of its cgroup; nil: unknown
 }
 
 // maxFacts bounds the facts kept of containers that may never be seen again.
@@ -70,7 +71,11 @@ func newContainers(kernel, places *ebpf.Map) *containers {
 
 // of returns the container of a cgroup, nil when the cgroup is the host's.
 func (cs *containers) of(cgroup uint64) *container {
+	if cs.last != nil && cs.last.cgroup == cgroup {
+		return cs.last
+	}
 	if c, ok := cs.byCgroup[cgroup]; ok {
+		cs.last = c
 		return c
 	}
 	if cs.kernel == nil {
@@ -196,6 +201,7 @@ func (cs *containers) again() {
 // forget drops containers that have been gone for long. done is called with
 // each one's cgroup first.
 func (cs *containers) forget(bootNS int64, done func(cgroup uint64)) {
+	cs.last = nil
 	for cgroup, c := range cs.byCgroup {
 		if c == nil || c.goneNS == 0 || bootNS-c.goneNS < forgetNS || !c.told && c.verdict == wanted {
 			continue

@@ -16,10 +16,21 @@ import (
 // without a class are the recorder's own.
 var kinds = append([]trace.Kind{""}, slices.DeleteFunc(trace.Kinds(), func(k trace.Kind) bool { return k.Class() == "" })...)
 
-// numbers hands out pointers to copies, many from one allocation.
+// numbers hands out pointers to copies, many from one allocation; small ones share
+// one. Nobody may write through them.
 type numbers struct{ free []int64 }
 
+var smallNumbers = func() (small [1024]int64) {
+	for i := range small {
+		small[i] = int64(i)
+	}
+	return small
+}()
+
 func (n *numbers) of(v int64) *int64 {
+	if uint64(v) < uint64(len(smallNumbers)) {
+		return &smallNumbers[v]
+	}
 	if len(n.free) == 0 {
 		n.free = make([]int64, 512)
 	}
@@ -36,18 +47,20 @@ type converter struct {
 	clock      *clock
 	containers *containers
 	processes  *processes
+	comm       string // of the event before
 }
 
-// event makes a row of a record. The row keeps nothing of the record.
+// event makes a row of a record, in e, which is zero. The row keeps nothing of the record.
 func (c *converter) event(raw *rawEvent, e *trace.Event) {
-	*e = trace.Event{
-		TimeNS: c.clock.wall(int64(raw.Time)), BootNS: int64(raw.Time),
-		CgroupID: raw.Cgroup, PID: int32(raw.Pid), TID: int32(raw.Tid),
-		StartNS: int64(raw.Start), PPID: int32(raw.Ppid),
-		UID: c.numbers.of(int64(raw.Uid)), GID: c.numbers.of(int64(raw.Gid)),
-		Comm: c.texts.of(cstring(raw.Comm[:])),
-		CPU:  c.numbers.of(int64(raw.Cpu)), Seq: c.numbers.of(int64(raw.Number)),
+	e.TimeNS, e.BootNS = c.clock.wall(int64(raw.Time)), int64(raw.Time)
+	e.CgroupID, e.PID, e.TID = raw.Cgroup, int32(raw.Pid), int32(raw.Tid)
+	e.StartNS, e.PPID = int64(raw.Start), int32(raw.Ppid)
+	e.UID, e.GID = c.numbers.of(int64(raw.Uid)), c.numbers.of(int64(raw.Gid))
+	if comm := cstring(raw.Comm[:]); string(comm) != c.comm {
+		c.comm = c.texts.of(comm)
 	}
+	e.Comm = c.comm
+	e.CPU, e.Seq = c.numbers.of(int64(raw.Cpu)), c.numbers.of(int64(raw.Number))
 	if int(raw.Kind) < len(kinds) {
 		e.Kind = string(kinds[raw.Kind])
 	}
@@ -92,7 +105,7 @@ func (c *converter) arguments(raw *rawEvent, e *trace.Event, from *container) {
 		e.Path = c.filePath(raw)
 		e.Flags, e.Mode = c.numbers.of(int64(int32(raw.Flags))), c.numbers.of(int64(raw.Mode&0o7777))
 		if callName(raw) == "creat" {
-			*e.Flags = unix.O_CREAT | unix.O_WRONLY | unix.O_TRUNC
+			e.Flags = c.numbers.of(unix.O_CREAT | unix.O_WRONLY | unix.O_TRUNC)
 		}
 	case bpf.Unlink, bpf.Umount, bpf.MemfdCreate, bpf.ModuleLoad:
 		e.Path = c.filePath(raw)

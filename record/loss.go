@@ -37,6 +37,8 @@ type ledger struct {
 	uncounted uint64 // lost without a container to count it for
 	told      uint64
 	verdict   func(cgroup uint64) verdict // nil: every container is wanted
+	last      *tally                      // that of returned last, of lastKey
+	lastKey   countKey
 }
 
 func newLedger(kernel *ebpf.Map) *ledger {
@@ -45,11 +47,15 @@ func newLedger(kernel *ebpf.Map) *ledger {
 
 func (l *ledger) of(cgroup uint64, class uint32) *tally {
 	key := countKey{cgroup, class}
+	if l.last != nil && l.lastKey == key {
+		return l.last
+	}
 	t, ok := l.tallies[key]
 	if !ok {
 		t = &tally{}
 		l.tallies[key] = t
 	}
+	l.last, l.lastKey = t, key
 	return t
 }
 
@@ -142,6 +148,7 @@ func (l *ledger) verdictOf(cgroup uint64) verdict {
 
 // forget drops a container's counts, after its last row.
 func (l *ledger) forget(cgroup uint64) {
+	l.last = nil
 	for class := range uint32(len(classes)) {
 		if t, ok := l.tallies[countKey{cgroup, class}]; !ok || t.told.produced+t.told.deselected != t.produced {
 			continue

@@ -8,13 +8,14 @@ import (
 // texts keeps one copy of each string, so that a row costs no allocation for
 // what was seen before. It forgets everything when it is full.
 type texts struct {
-	seen map[string]string
-	path []byte // scratch
+	seen  map[string]string
+	walks map[string]string // whole paths, by the components that they were put together from
+	path  []byte            // scratch
 }
 
 const maxTexts = 1 << 16
 
-func newTexts() *texts { return &texts{seen: map[string]string{}} }
+func newTexts() *texts { return &texts{seen: map[string]string{}, walks: map[string]string{}} }
 
 func (t *texts) of(b []byte) string {
 	if len(b) == 0 {
@@ -39,6 +40,21 @@ func (t *texts) walked(s section) string {
 	if s.bytes == nil {
 		return ""
 	}
+	if s.flags != 0 {
+		return t.walk(s)
+	}
+	if p, ok := t.walks[string(s.bytes)]; ok {
+		return p
+	}
+	if len(t.walks) >= maxTexts/4 {
+		clear(t.walks)
+	}
+	p := t.walk(s)
+	t.walks[string(s.bytes)] = p
+	return p
+}
+
+func (t *texts) walk(s section) string {
 	p := t.path[:0]
 	switch {
 	case s.flags&flagCut != 0:

@@ -24,6 +24,7 @@ type processes struct {
 	before earlier
 	clock  *clock
 	ended  func(trace.Process)
+	last   *process // that of returned last; nil: unknown
 }
 
 func newProcesses(c *clock, ended func(trace.Process)) *processes {
@@ -35,7 +36,11 @@ func newProcesses(c *clock, ended func(trace.Process)) *processes {
 // asked, which answers if it is still alive.
 func (ps *processes) of(e *trace.Event) *process {
 	key := processKey{e.PID, e.StartNS}
+	if p := ps.last; p != nil && p.row.PID == key.pid && p.row.StartNS == key.start {
+		return p
+	}
 	if p, ok := ps.byKey[key]; ok {
+		ps.last = p
 		return p
 	}
 	p := &process{row: trace.Process{
@@ -56,11 +61,13 @@ func (ps *processes) add(key processKey, p *process) {
 			break
 		}
 	}
+	ps.last = nil
 	ps.byKey[key] = p
 	ps.starts[key.pid] = key.start
 }
 
 func (ps *processes) remove(key processKey) {
+	ps.last = nil
 	delete(ps.byKey, key)
 	if ps.starts[key.pid] == key.start {
 		delete(ps.starts, key.pid)
@@ -115,6 +122,7 @@ func (ps *processes) running() {
 	for _, p := range ps.byKey {
 		ps.ended(p.row)
 	}
+	ps.last = nil
 	clear(ps.byKey)
 	clear(ps.starts)
 }
