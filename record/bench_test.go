@@ -43,7 +43,7 @@ func BenchmarkCall(b *testing.B) {
 	ns := map[string][]float64{}
 	measure := func(what string) {
 		for _, place := range places {
-			ns[what+" "+place] = append(ns[what+" "+place], callers[place].calls(b, 200_000))
+			ns[what+" "+place] = append(ns[what+" "+place], callers[place].calls(b, "getppid", 200_000))
 		}
 	}
 	rounds := max(b.N, 3)
@@ -76,6 +76,37 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkEvent measures an open and its close in a container, as BenchmarkCall
+// does a call: the open is an event, with a path.
+func BenchmarkEvent(b *testing.B) {
+	mustRecord(b)
+	_, dir := fakeContainer(b)
+	c := startCaller(b, dir)
+	var nothing, empty, recorded []float64
+	measure := func(to *[]float64) { *to = append(*to, c.calls(b, "open", 20_000)) }
+	rounds := max(b.N, 3)
+	for range rounds {
+		measure(&nothing)
+		detach := emptyProgram(b, "sys_exit")
+		measure(&empty)
+		detach()
+		rec := startRecording(b, nil)
+		measure(&recorded)
+		rec.end()
+		if len(rec.summary.Lost) > 0 {
+			b.Logf("lost %v of %v", rec.summary.Lost, rec.summary.Produced)
+		}
+	}
+	median := func(ns []float64) float64 {
+		slices.Sort(ns)
+		return ns[rounds/2]
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(nothing), "untraced-ns")
+	b.ReportMetric(median(empty)-median(nothing), "empty-adds-ns")
+	b.ReportMetric(median(recorded)-median(nothing), "recording-adds-ns")
+}
+
 // caller is a program that makes calls when it is asked to.
 type caller struct {
 	stdin  io.WriteCloser
@@ -105,9 +136,9 @@ func startCaller(b *testing.B, dir string) *caller {
 }
 
 // calls has it make n calls and returns ns per call.
-func (c *caller) calls(b *testing.B, n int) float64 {
+func (c *caller) calls(b *testing.B, what string, n int) float64 {
 	b.Helper()
-	if _, err := fmt.Fprintln(c.stdin, n); err != nil || !c.stdout.Scan() {
+	if _, err := fmt.Fprintln(c.stdin, what, n); err != nil || !c.stdout.Scan() {
 		b.Fatal("child: ", err, c.stdout.Err())
 	}
 	ns, err := strconv.ParseFloat(c.stdout.Text(), 64)
