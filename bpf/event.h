@@ -56,21 +56,19 @@ static __always_inline u32 class_of(u32 kind)
 static __noinline void fill_head(struct event *e, struct thread *t, struct task_struct *task,
 				 u32 kind)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-
 	e->time = bpf_ktime_get_boot_ns();
 	e->cgroup = t->cgroup;
-	e->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->start = task->group_leader->start_boottime;
 	e->ret = 0;
 	e->flags = 0;
 	e->arg = 0;
 	e->mode = 0;
 	e->target = 0;
-	e->pid = BPF_CORE_READ(task, tgid);
-	e->tid = BPF_CORE_READ(task, pid);
-	e->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	e->uid = BPF_CORE_READ(cred, euid.val);
-	e->gid = BPF_CORE_READ(cred, egid.val);
+	e->pid = task->tgid;
+	e->tid = task->pid;
+	e->ppid = task->real_parent->tgid;
+	e->uid = task->cred->euid.val;
+	e->gid = task->cred->egid.val;
 	e->kind = kind;
 	e->class = class_of(kind);
 	e->call = 0xffff;

@@ -232,7 +232,9 @@ const (
 	MayflyVarEpochStart      = "epoch_start"
 	MayflyVarHostMounts      = "host_mounts"
 	MayflyVarMoves           = "moves"
+	MayflyVarNoCasts         = "no_casts"
 	MayflyVarNoSlots         = "no_slots"
+	MayflyVarNoTaskRegs      = "no_task_regs"
 	MayflyVarQuiet           = "quiet"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
@@ -358,7 +360,9 @@ type MayflyVariableSpecs struct {
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
 	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
 	Moves           *ebpf.VariableSpec `ebpf:"moves"`
+	NoCasts         *ebpf.VariableSpec `ebpf:"no_casts"`
 	NoSlots         *ebpf.VariableSpec `ebpf:"no_slots"`
+	NoTaskRegs      *ebpf.VariableSpec `ebpf:"no_task_regs"`
 	Quiet           *ebpf.VariableSpec `ebpf:"quiet"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
@@ -449,7 +453,9 @@ type MayflyVariables struct {
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
 	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
 	Moves           *ebpf.Variable `ebpf:"moves"`
+	NoCasts         *ebpf.Variable `ebpf:"no_casts"`
 	NoSlots         *ebpf.Variable `ebpf:"no_slots"`
+	NoTaskRegs      *ebpf.Variable `ebpf:"no_task_regs"`
 	Quiet           *ebpf.Variable `ebpf:"quiet"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`

@@ -16,6 +16,8 @@ type Missing struct {
 	Hooks bool // security hooks: arguments as the kernel uses them
 	Rings bool // io_uring's tracepoints: its operations with their results
 	Slots bool // the array of threads: each in its task's storage
+	Casts bool // addresses given a type: each field is read by a call
+	Regs  bool // the helper that finds a task's registers: they are looked for where its stack begins
 }
 
 // hook is what cannot be seen without the program at a security hook.
@@ -80,8 +82,8 @@ func (m Missing) drop(spec *ebpf.CollectionSpec) (blind []string) {
 	if !traced {
 		blind = append(blind, "io_uring: results of its operations")
 	}
-	if m.Slots {
-		_ = spec.Variables[MayflyVarNoSlots].Set(true)
+	for name, missing := range map[string]bool{MayflyVarNoSlots: m.Slots, MayflyVarNoCasts: m.Casts, MayflyVarNoTaskRegs: m.Regs} {
+		_ = spec.Variables[name].Set(missing) // all are bool
 	}
 	return blind
 }

@@ -23,23 +23,22 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 #define WALK_DONE 0x100
 static __always_inline u32 step_up(struct scratch *s, u8 *to)
 {
-	struct dentry *dentry = (void *)s->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
-	struct vfsmount *mnt = (void *)s->mnt;
+	u64 dentry = s->dentry, parent = (u64)READ(struct dentry, dentry, d_parent);
 	u32 len = s->path_len;
 	long n;
 
-	if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
-		struct mount *m = mount_of(mnt), *up = BPF_CORE_READ(m, mnt_parent);
+	if (dentry == (u64)READ(struct vfsmount, s->mnt, mnt_root)) {
+		u64 mount = (u64)mount_of((void *)s->mnt), up = (u64)READ(struct mount, mount, mnt_parent);
 
-		if (m != up) {
-			s->dentry = (u64)BPF_CORE_READ(m, mnt_mountpoint);
-			s->mnt = (u64)up + bpf_core_field_offset(struct mount, mnt);
+		if (mount != up) {
+			s->dentry = (u64)READ(struct mount, mount, mnt_mountpoint);
+			s->mnt = up + bpf_core_field_offset(struct mount, mnt);
 			return 0;
 		}
 	}
 	if (len > PATH_BYTES - COMPONENT_MAX)
 		return WALK_DONE | SECTION_CUT;
-	n = bpf_probe_read_kernel_str(to + len, COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
+	n = bpf_probe_read_kernel_str(to + len, COMPONENT_MAX, READ(struct dentry, dentry, d_name.name));
 	if (n < 1 || n > COMPONENT_MAX)
 		return WALK_DONE | SECTION_CUT;
 	if (dentry == parent && n == 2) // "/"
@@ -49,7 +48,7 @@ static __always_inline u32 step_up(struct scratch *s, u8 *to)
 		return WALK_DONE | SECTION_DETACHED;
 	}
 	s->path_len = len + n;
-	s->dentry = (u64)parent;
+	s->dentry = parent;
 	return 0;
 }
 
@@ -57,9 +56,9 @@ static __always_inline u32 step_up(struct scratch *s, u8 *to)
 // stands, leaf first, each NUL-terminated. The root itself has none.
 __noinline int add_walk(struct scratch *s, u32 type)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	u64 root = (u64)BPF_CORE_READ(task, fs, root.dentry);
-	u64 root_mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 root = (u64)task->fs->root.dentry;
+	u64 root_mnt = (u64)task->fs->root.mnt;
 	u32 flags = SECTION_CUT, len;
 	u8 *to = room(s);
 
@@ -94,27 +93,26 @@ static __always_inline void add_path(struct scratch *s, u32 type, u64 mnt, u64 d
 
 static __always_inline void add_file(struct scratch *s, u32 type, struct file *file)
 {
-	add_path(s, type, (u64)BPF_CORE_READ(file, f_path.mnt), (u64)BPF_CORE_READ(file, f_path.dentry));
+	add_path(s, type, (u64)READ(struct file, file, f_path.mnt), (u64)READ(struct file, file, f_path.dentry));
 }
 
 static __always_inline void add_cwd(struct scratch *s, u32 type)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = bpf_get_current_task_btf();
 
-	add_path(s, type, (u64)BPF_CORE_READ(task, fs, pwd.mnt), (u64)BPF_CORE_READ(task, fs, pwd.dentry));
+	add_path(s, type, (u64)task->fs->pwd.mnt, (u64)task->fs->pwd.dentry);
 }
 
 // file_at is the current task's open file of a descriptor, or NULL.
 __noinline u64 file_at(s32 fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files, *file = NULL;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = task->files->fdt;
+	struct file *file = NULL;
 
-	if (fd < 0 || (u32)fd >= BPF_CORE_READ(table, max_fds))
+	if (fd < 0 || (u32)fd >= table->max_fds)
 		return 0;
-	files = BPF_CORE_READ(table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
 	return (u64)file;
 }
 

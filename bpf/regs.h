@@ -2,14 +2,11 @@
 // The registers of a call: its number, its arguments, and which table it is of.
 #pragma once
 
-#include "mayfly.h"
+#include "read.h"
 
 #define TS_COMPAT 2           // x86, thread_info.status
 #define TIF_32BIT (1UL << 22) // arm64, thread_info.flags
 #define PSR_MODE32_BIT 0x10   // arm64, pstate
-
-// Since 6.2; no call, but a word to the verifier.
-extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
 
 // is_compat says whether the task is in a call of the 32-bit table.
 static __always_inline bool is_compat(struct task_struct *task)
@@ -25,8 +22,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 static __always_inline bool is_compat_call(const struct pt_regs *regs, u64 task)
 {
 #if defined(__TARGET_ARCH_x86)
-	if (&bpf_rdonly_cast)
-		return is_compat(bpf_rdonly_cast((void *)task, bpf_core_type_id_kernel(struct task_struct)));
+	if (can_cast())
+		return is_compat(CAST(struct task_struct, task));
 	return is_compat(bpf_get_current_task_btf());
 #else
 	return regs->pstate & PSR_MODE32_BIT;
@@ -94,11 +91,13 @@ static __always_inline u32 compat_argument(const struct pt_regs *regs, u8 i)
 
 #define STACK_BYTES 16384 // of the kernel's stack, without KASAN
 
+volatile const bool no_task_regs; // for tests
+
 // user_regs are the registers with which a task came into the kernel last. They
 // lie at the top of its stack.
 static __always_inline struct pt_regs *user_regs(struct task_struct *task)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (!no_task_regs && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return (struct pt_regs *)bpf_task_pt_regs(task);
 	return task->stack + STACK_BYTES - bpf_core_type_size(struct pt_regs);
 }

@@ -82,3 +82,10 @@ func TestSwappedBlind(t *testing.T) {
 func TestHooksOff(t *testing.T) {
 	checkKinds(t, func(o *Options) { o.BPF.Without.Hooks = true })
 }
+
+// TestOldKernel wants each kind of event with nothing that came after Linux 5.12.
+func TestOldKernel(t *testing.T) {
+	checkKinds(t, func(o *Options) {
+		o.BPF.Without = bpf.Missing{Hooks: true, Rings: true, Casts: true, Regs: true}
+	})
+}
