@@ -13,6 +13,7 @@ import (
 
 	"mayfly/bpf"
 	"mayfly/record/privilege"
+	"mayfly/record/runtimes"
 )
 
 // Level says how much a Finding matters.
@@ -36,7 +37,8 @@ type Finding struct {
 
 // DoctorOptions say what to look at besides the host itself.
 type DoctorOptions struct {
-	Dir string // trace directory that is to be written into; "" is none
+	Dir      string            // trace directory that is to be written into; "" is none
+	Runtimes []runtimes.Source // to be asked; nil: those at the usual sockets
 }
 
 // Examine looks at what this host and this process support, in the order in which

@@ -36,18 +36,22 @@ func lookAtCgroups(context.Context, DoctorOptions) []Finding {
 	return []Finding{{check, LevelOK, fmt.Sprintf("%s; programs run in %d containers", layout, len(ids)), ""}}
 }
 
-// lookAtRuntimes tries the sockets at their usual places.
-func lookAtRuntimes(ctx context.Context, _ DoctorOptions) (found []Finding) {
+// lookAtRuntimes tries the sockets that a recorder would ask.
+func lookAtRuntimes(ctx context.Context, opts DoctorOptions) (found []Finding) {
 	const check = "container runtimes"
 	dialer := net.Dialer{Timeout: 2 * time.Second}
 	tried := map[string]bool{}
-	for _, s := range runtimes.Present(runtimes.DefaultSources()) {
-		path := strings.TrimPrefix(s.Address, "unix://")
+	sources := opts.Runtimes
+	if sources == nil {
+		sources = runtimes.DefaultSources()
+	}
+	for _, s := range runtimes.Present(sources) {
+		network, path, _ := strings.Cut(s.Address, "://")
 		if tried[path] {
 			continue
 		}
 		tried[path] = true
-		c, err := dialer.DialContext(ctx, "unix", path)
+		c, err := dialer.DialContext(ctx, network, path)
 		switch {
 		case err == nil:
 			_ = c.Close()

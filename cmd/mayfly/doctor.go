@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -29,6 +30,7 @@ Exit status: 0 fine, 1 nothing can be recorded here, 2 wrong use, 3 partial
 func newDoctorCommand() *cobra.Command {
 	var opts record.DoctorOptions
 	var format string
+	var asked []string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Tell what this host supports of recording, and what to fix",
@@ -37,6 +39,10 @@ func newDoctorCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
 				return usageErrorf("doctor: --format %q: want text or json", format)
+			}
+			var err error
+			if opts.Runtimes, err = runtimeSources(asked, os.Getenv("DOCKER_HOST")); err != nil {
+				return usageErrorf("doctor: %w", err)
 			}
 			found := record.Examine(cmd.Context(), opts)
 			if err := printFindings(cmd.OutOrStdout(), found, format); err != nil {
@@ -53,6 +59,7 @@ func newDoctorCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVarP(&format, "format", "o", "text", "form of the report: text or json")
+	f.StringArrayVar(&asked, "runtime", nil, "try this container runtime, as docker=unix:///run/docker.sock (repeatable; default: the usual sockets, and DOCKER_HOST)")
 	f.StringVar(&opts.Dir, "dir", "", "trace directory to look at as well")
 	return cmd
 }

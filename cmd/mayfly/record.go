@@ -177,7 +177,7 @@ func runtimeSources(flags []string, dockerHost string) ([]runtimes.Source, error
 	}
 	source, err := runtimes.ParseSource(runtimes.Docker + "=" + dockerHost)
 	if err != nil {
-		return nil, fmt.Errorf("DOCKER_HOST: %w; say what to ask with --runtime, or --no-runtime", err)
+		return nil, fmt.Errorf("DOCKER_HOST: %w; say what to ask with --runtime", err)
 	}
 	return append(runtimes.DefaultSources(), source), nil
 }
