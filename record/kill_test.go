@@ -97,6 +97,7 @@ func checkSalvaged(t *testing.T, dir, id string, programs int, acknowledged, kil
 	if len(rowsOf[trace.Sequence](t, tr, trace.Sequences)) == 0 {
 		t.Errorf("no sequences; salvaged %+v", left)
 	}
+	checkBalance(t, tr, id) // what it had counted died with it, what it wrote is counted
 	gaps := 0
 	for _, l := range rowsOf[trace.Loss](t, tr, trace.Losses) {
 		if l.Class != trace.LossGap {

@@ -89,9 +89,9 @@ func (l *ledger) update(containers *containers) error {
 }
 
 // rows returns a row for each container and class that produced anything since
-// the last call. Records that are still in a ring count as produced. At the end
-// (final) nothing is in a ring, and a record that was produced, not lost and not
-// read is a loss too.
+// the last call. Records that are still in a ring count the next time, so that what
+// is told is true of the rows that were made so far. At the end (final) nothing is
+// in a ring, and a record that was produced, not lost and not read is a loss too.
 func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 	for key, t := range l.tallies {
 		lost := t.lost + t.bad
@@ -99,6 +99,9 @@ func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 			lost = t.produced - t.read
 		}
 		produced := t.produced
+		if !final {
+			produced = max(t.told.produced, min(produced, t.read+lost))
+		}
 		row := trace.Loss{FromNS: fromNS, ToNS: toNS, ContainerID: t.id, CgroupID: key.cgroup}
 		switch l.verdictOf(key.cgroup) {
 		case undecided:

@@ -85,8 +85,9 @@ type ClassLoss struct {
 }
 
 // Uncounted is how many records are neither there nor counted as lost. It means
-// something for a class that is counted, in a trace without gap and retention
-// whose recording has ended.
+// something for a class that is counted, in a trace without retention whose
+// recording has ended. Below 0 a recorder was killed whose journal an older
+// version salvaged: it did not count what it found.
 func (l ClassLoss) Uncounted() int64 { return l.Produced - l.Lost - l.Rows }
 
 // Gap is a time of a host in which nothing was recorded, or rows may be missing.

@@ -54,7 +54,7 @@ func (r *Recording) takeOver(last lockState) (Salvaged, error) {
 	if err != nil {
 		return Salvaged{}, err
 	}
-	s := salvager{disk: r.disk, host: host, opts: r.opts.Writer}
+	s := salvager{disk: r.disk, host: host, opts: r.opts.Writer, recount: true}
 	salvaged, err := s.all()
 	if err != nil {
 		return salvaged, err
@@ -160,7 +160,7 @@ func salvageHost(d disk, dir, host string) (Salvaged, error) {
 		return Salvaged{}, err
 	}
 	defer func() { _ = lock.release() }()
-	s := salvager{disk: d, host: host}
+	s := salvager{disk: d, host: host, recount: true}
 	if _, err := removeDrafts(d, host); err != nil {
 		return Salvaged{}, err
 	}

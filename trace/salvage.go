@@ -29,6 +29,8 @@ type salvager struct {
 	host string // as a path has it
 	opts WriterOptions
 	ends map[string]int64 // where to stop reading a journal file; others are read to their end
+
+	recount bool // whoever wrote the journals is gone, and with it what it had counted and not told
 }
 
 // all salvages every generation of the host. An error names the journal that is
@@ -96,6 +98,11 @@ func (s *salvager) generation(n int64) (report Salvaged, err error) {
 	reader := &journalReader{}
 	for _, name := range names {
 		if err := s.read(name, reader, out, &report); err != nil {
+			return report, errors.Join(err, out.abort())
+		}
+	}
+	if s.recount {
+		if err := out.tellCounts(reader); err != nil {
 			return report, errors.Join(err, out.abort())
 		}
 	}
@@ -201,16 +208,26 @@ type salvageWriter struct {
 	sealed map[Table]bool
 	rows   map[Table]int64
 	writer *Writer // nil before the first row
+	counts salvageCounts
 }
 
 // target returns where the reader's rows go.
 func (w *salvageWriter) target(r *journalReader) journalRows {
 	return journalRows{
-		events:     func(rows []Event) error { return salvageRows(w, r, Events, rows, (*Writer).Events) },
-		sequences:  func(rows []Sequence) error { return salvageRows(w, r, Sequences, rows, (*Writer).Sequences) },
+		events: func(rows []Event) error {
+			w.counts.events(rows)
+			return salvageRows(w, r, Events, rows, (*Writer).Events)
+		},
+		sequences: func(rows []Sequence) error {
+			w.counts.sequences(rows)
+			return salvageRows(w, r, Sequences, rows, (*Writer).Sequences)
+		},
 		processes:  func(rows []Process) error { return salvageRows(w, r, Processes, rows, (*Writer).Processes) },
 		containers: func(rows []Container) error { return salvageRows(w, r, Containers, rows, (*Writer).Containers) },
-		losses:     func(rows []Loss) error { return salvageRows(w, r, Losses, rows, (*Writer).Losses) },
+		losses: func(rows []Loss) error {
+			w.counts.losses(rows)
+			return salvageRows(w, r, Losses, rows, (*Writer).Losses)
+		},
 	}
 }
 

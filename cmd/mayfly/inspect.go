@@ -215,7 +215,7 @@ func printLosses(t io.Writer, in *trace.Inspection) {
 	for _, class := range slices.Sorted(maps.Keys(in.Losses)) {
 		l := in.Losses[class]
 		uncounted := "-"
-		if l.Produced > 0 && l.Rows > 0 && len(in.Gaps) == 0 && in.Retention == nil {
+		if l.Produced > 0 && l.Rows > 0 && l.Uncounted() >= 0 && in.Retention == nil {
 			uncounted = fmt.Sprint(l.Uncounted())
 		}
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", rule.Printable(class), l.Produced, l.Rows, l.Lost, uncounted)
