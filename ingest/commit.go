@@ -59,7 +59,8 @@ func recoverTrace(dir string, l *ledger) error {
 }
 
 // commit brings the files of the stage into the trace. l knows them already.
-func commit(dir string, l *ledger, files []takenFile) error {
+// cut is where tests cut the power; nil does not.
+func commit(dir string, l *ledger, files []takenFile, cut func() error) error {
 	p := plan{Batch: takenBatch{Batch: l.batches + 1, Number: l.number, Files: files}}
 	stage := filepath.Join(dir, workFolder, stageFolder)
 	err := filepath.WalkDir(stage, func(path string, d fs.DirEntry, err error) error {
@@ -87,6 +88,11 @@ func commit(dir string, l *ledger, files []takenFile) error {
 	}
 	if err := syncFolder(filepath.Join(dir, workFolder)); err != nil {
 		return err
+	}
+	if cut != nil {
+		if err := cut(); err != nil {
+			return err
+		}
 	}
 	return p.carryOut(dir, l)
 }

@@ -171,7 +171,7 @@ func (t *content) hashAgain(n int64) error {
 }
 
 // random returns the whole content at random access.
-func (t *content) random(c *converter) (io.ReaderAt, error) {
+func (t *content) random(c *converter) (*os.File, error) {
 	l := *t.leaf
 	l.stream = bufio.NewReaderSize(t.stream, peekBytes)
 	f, err := (&unpacker{spool: c.spool}).spooled(&l)

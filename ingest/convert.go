@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // ConvertOptions say how foreign files become a trace.
@@ -23,7 +25,8 @@ type ConvertOptions struct {
 	Creator string    // program and version, written into the files
 	Sources []Source  // nil: Sources()
 
-	batchBytes int64 // of input, after which a batch is committed; 0: 256 MiB
+	batchBytes int64        // of input, after which a batch is committed; 0: 256 MiB
+	cut        func() error // comes before a plan is carried out, in tests
 }
 
 const (
@@ -60,11 +63,15 @@ const maxNotes = 1000
 // committed batch by batch; whenever it is cut off, doing it again gives the same
 // bytes. With an error nothing of the batch at hand is in the trace.
 func Convert(ctx context.Context, paths []string, opts ConvertOptions) (*Conversion, error) {
+	return convertWith(ctx, paths, opts, &checker{})
+}
+
+func convertWith(ctx context.Context, paths []string, opts ConvertOptions, check *checker) (*Conversion, error) {
 	opts.Limits = opts.Limits.orDefaults()
 	if opts.Sources == nil {
 		opts.Sources = Sources()
 	}
-	c := &converter{ctx: ctx, opts: opts, report: &Conversion{Unmapped: map[string]int64{}}}
+	c := &converter{ctx: ctx, opts: opts, check: check, report: &Conversion{Unmapped: map[string]int64{}}}
 	if opts.Format != "" {
 		i := slices.IndexFunc(opts.Sources, func(s Source) bool { return s.Format() == opts.Format })
 		if i < 0 {
@@ -101,6 +108,7 @@ func Convert(ctx context.Context, paths []string, opts ConvertOptions) (*Convers
 type converter struct {
 	ctx        context.Context
 	opts       ConvertOptions
+	check      *checker
 	forced     Source
 	ledger     *ledger
 	report     *Conversion
@@ -237,7 +245,7 @@ func (c *converter) commit() error {
 	if name != "" {
 		c.report.Quarantine = append(c.report.Quarantine, filepath.Join(c.opts.Trace, name))
 	}
-	err = commit(c.opts.Trace, c.ledger, c.files)
+	err = commit(c.opts.Trace, c.ledger, c.files, c.opts.cut)
 	c.stage, c.files, c.bytes = nil, nil, 0
 	return err
 }
@@ -304,6 +312,11 @@ func (c *converter) take(src Source, l *leaf, t *content) error {
 			return c.failed(l.name, err)
 		}
 		in.File, in.Size = f, t.size
+		if bytes.HasPrefix(l.head, []byte("PAR1")) {
+			if err := c.checkParquet(l.name, f); err != nil {
+				return c.failed(l.name, err)
+			}
+		}
 	}
 	sink := &Sink{rows: c.stage, quarantine: c.quarantine, format: src.Format(), name: l.name, limits: c.opts.Limits,
 		strict: c.opts.Strict, machines: map[string]Machine{}, mark: t.start, marked: t.start > 0}
@@ -319,6 +332,16 @@ func (c *converter) take(src Source, l *leaf, t *content) error {
 		return bad
 	}
 	return c.took(l, t, sink, err)
+}
+
+// checkParquet has a file, which may have no name, read elsewhere first.
+func (c *converter) checkParquet(name string, f *os.File) error {
+	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
+	_, err := c.check.check(c.ctx, path)
+	if err != nil {
+		err = errors.New(strings.ReplaceAll(err.Error(), path+": ", ""))
+	}
+	return err
 }
 
 // read is src.Read; a panic, which there should be none of, costs one file.

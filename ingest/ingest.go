@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"mayfly/feature"
@@ -30,6 +31,10 @@ type Options struct {
 	Stdin  io.Reader // what the path "-" reads
 
 	Sources []Source // of foreign files; nil: Sources()
+
+	// Checker makes the command whose process is ServeChecks: every Parquet file is
+	// read there once before it is read here. Nil trusts the files.
+	Checker func(context.Context) *exec.Cmd
 }
 
 // Report says what became of the inputs.
@@ -59,23 +64,21 @@ func Run(ctx context.Context, paths []string, opts Options) (*Report, error) {
 	if opts.Output == "" && opts.Trace == "" {
 		return nil, errors.New("ingest: no output")
 	}
-	var traces, foreign []string
-	for _, path := range paths {
-		if isTrace(path) && opts.Format == "" {
-			traces = append(traces, path)
-		} else {
-			foreign = append(foreign, path)
-		}
-	}
+	check := &checker{begin: opts.Checker, limits: opts.Limits.orDefaults()}
+	defer func() { _ = check.end() }() // it has said all that counts
 	report := &Report{}
+	traces, foreign, err := opts.sort(ctx, paths, check, report)
+	if err != nil {
+		return nil, err
+	}
 	if len(foreign) > 0 {
 		dir, done, err := opts.traceDir()
 		if err != nil {
 			return nil, err
 		}
 		defer done()
-		report.Foreign, err = Convert(ctx, foreign, ConvertOptions{Trace: dir, Format: opts.Format, Host: opts.Host, Limits: opts.Limits, Sources: opts.Sources,
-			Strict: opts.Strict, SkipBad: opts.SkipBad, Stdin: opts.Stdin, Creator: opts.Creator})
+		report.Foreign, err = convertWith(ctx, foreign, ConvertOptions{Trace: dir, Format: opts.Format, Host: opts.Host, Limits: opts.Limits, Sources: opts.Sources,
+			Strict: opts.Strict, SkipBad: opts.SkipBad, Stdin: opts.Stdin, Creator: opts.Creator}, check)
 		if err != nil {
 			return nil, err
 		}
@@ -92,10 +95,42 @@ func Run(ctx context.Context, paths []string, opts Options) (*Report, error) {
 	case len(traces) == 0:
 		return nil, fmt.Errorf("no rows in %d inputs", len(paths))
 	}
-	if err := windows(ctx, traces, opts, report); err != nil {
+	if err := windows(ctx, traces, opts, report, check); err != nil {
 		return nil, err
 	}
 	return report, nil
+}
+
+// sort tells traces from what must become one first. A single Parquet file is what
+// its metadata says.
+func (o *Options) sort(ctx context.Context, paths []string, check *checker, report *Report) (traces, foreign []string, err error) {
+	for _, path := range paths {
+		switch {
+		case o.Format != "" || !isTrace(path):
+			foreign = append(foreign, path)
+			continue
+		case isFolder(path):
+			traces = append(traces, path)
+			continue
+		}
+		kind, err := check.check(ctx, path)
+		switch {
+		case err != nil && (!o.SkipBad || ctx.Err() != nil):
+			return nil, nil, err
+		case err != nil:
+			report.Bad = append(report.Bad, BadTrace{path, err})
+		case kind == parquetOther:
+			foreign = append(foreign, path)
+		default:
+			traces = append(traces, path)
+		}
+	}
+	return traces, foreign, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func noneUsable(bad []BadTrace) error {
@@ -143,8 +178,8 @@ func beginsLikeParquet(path string) bool {
 }
 
 // windows makes the FEATURES file of traces.
-func windows(ctx context.Context, paths []string, opts Options, report *Report) error {
-	in, err := open(ctx, paths, opts.SkipBad)
+func windows(ctx context.Context, paths []string, opts Options, report *Report, check *checker) error {
+	in, err := open(ctx, paths, opts.SkipBad, check)
 	if err != nil {
 		return err
 	}

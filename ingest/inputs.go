@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"mayfly/feature"
 	"mayfly/trace"
@@ -17,10 +20,11 @@ type inputs struct {
 	inputs []feature.InputFile
 	bad    []BadTrace
 	hashes map[string]string // of files with rows → path
+	check  *checker
 }
 
-func open(ctx context.Context, paths []string, skipBad bool) (*inputs, error) {
-	in := &inputs{hashes: map[string]string{}}
+func open(ctx context.Context, paths []string, skipBad bool, check *checker) (*inputs, error) {
+	in := &inputs{hashes: map[string]string{}, check: check}
 	for _, path := range paths {
 		err := in.add(ctx, path, skipBad)
 		if err == nil {
@@ -37,6 +41,10 @@ func open(ctx context.Context, paths []string, skipBad bool) (*inputs, error) {
 // add opens one trace. With check every row is read once beforehand, so that a
 // file that is damaged in its middle is found before windows are made of it.
 func (in *inputs) add(ctx context.Context, path string, check bool) error {
+	if err := in.checkFiles(ctx, path); err != nil {
+		return err
+	}
+	check = check && in.check.begin == nil // else that was done
 	t, err := trace.Open(path)
 	if err != nil {
 		return err
@@ -64,6 +72,30 @@ func (in *inputs) add(ctx context.Context, path string, check bool) error {
 	in.traces = append(in.traces, t)
 	in.files = append(in.files, files...)
 	in.inputs = append(in.inputs, inputs...)
+	return nil
+}
+
+// checkFiles has every file of a trace's directory read elsewhere; a single file
+// was, when its kind was asked for.
+func (in *inputs) checkFiles(ctx context.Context, dir string) error {
+	if !isFolder(dir) {
+		return nil
+	}
+	for _, table := range trace.Tables() {
+		err := filepath.WalkDir(filepath.Join(dir, string(table)), func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".parquet" || strings.HasPrefix(d.Name(), ".") {
+				return err
+			}
+			_, err = in.check.check(ctx, path)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

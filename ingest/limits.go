@@ -22,7 +22,7 @@ type Limits struct {
 
 	PageBytes  int64 // one page of Parquet, decompressed; default 64 MiB
 	GroupRows  int64 // rows of one row group of Parquet; default 16 Mi
-	Memory     int64 // of the process that reads untrusted Parquet; default 1 GiB
+	Memory     int64 // of the process that reads untrusted Parquet; default 512 MiB
 	CPUSeconds int64 // of that process, for one file; default 600
 }
 
@@ -30,7 +30,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{LineBytes: 8 << 20, StringBytes: 8 << 10, ListLength: 1 << 16, Nesting: 128, Columns: 4096,
 		Records: 1e10, Hosts: 10000, Ratio: 250, Bytes: 1 << 40, Members: 1e6, Depth: 4, Window: 128 << 20,
-		PageBytes: 64 << 20, GroupRows: 16 << 20, Memory: 1 << 30, CPUSeconds: 600}
+		PageBytes: 64 << 20, GroupRows: 16 << 20, Memory: 512 << 20, CPUSeconds: 600}
 }
 
 func (l Limits) orDefaults() Limits {

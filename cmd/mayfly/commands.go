@@ -19,6 +19,7 @@ func commands() []*cobra.Command {
 		newRedactCommand(),
 		newDemoCommand(),
 		newBenchCommand(),
+		newReadParquetCommand(),
 		newConfigCommand(),
 		newManCommand(),
 		newVersionCommand(),

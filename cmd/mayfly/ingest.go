@@ -47,6 +47,7 @@ type ingestOptions struct {
 	ingest.Options
 	width, lateness time.Duration
 	mapFile         string
+	trusted         bool
 }
 
 func newIngestCommand() *cobra.Command {
@@ -68,6 +69,7 @@ func newIngestCommand() *cobra.Command {
 	flags.StringVar(&opts.Format, "format", "", "read all inputs as files of this format")
 	flags.StringVar(&opts.mapFile, "map", "", "read all inputs as tables, by a file that says which of their columns is which of a trace's (ingest/SOURCES.md)")
 	flags.StringVar(&opts.Host, "host", "", "name of the machine, where a format does not tell it")
+	flags.BoolVar(&opts.trusted, "trusted", false, "read Parquet at once, rather than in a process with limits first")
 	flags.BoolVar(&opts.Strict, "strict", false, "end with the first bad record or unreadable file")
 	addLimits(flags, &opts.Limits)
 	return cmd
@@ -136,8 +138,14 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 	if opts.LatenessNS == 0 {
 		opts.LatenessNS = -1 // none; 0 would mean the default
 	}
+	rows := int64(0) // how many are to come is read from files, which must be trusted for that
+	if opts.trusted {
+		rows = traceRows(args)
+	} else {
+		opts.Checker = checkerCommand
+	}
 	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
-	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", traceRows(args), 1)
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", rows, 1)
 	report, err := ingest.Run(ctx, args, opts.Options)
 	done()
 	if err != nil {
