@@ -8,6 +8,7 @@ func commands() []*cobra.Command {
 		newDoctorCommand(),
 		newRecordCommand(),
 		newInspectCommand(),
+		newQueryCommand(),
 		newIngestCommand(),
 		newTrainCommand(),
 		newExportCommand(),

@@ -14,6 +14,7 @@ recording departs from it, and writes what it learned as rules for other tools.
 
   record    what containers do, with eBPF, into a trace (root)
   inspect   what a trace holds and what it lacks
+  query     SQL over all of it, with DuckDB
   ingest    traces into windows of features
   train     a detector on windows
   evaluate  a detector against labels
