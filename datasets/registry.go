@@ -18,10 +18,13 @@ type Dataset struct {
 	Title     string
 	Source    string // where it comes from, with the exact version
 	Licence   string
-	Files     []File
+	Size      string
+	Schema    string // of its files
+	Files     []File // whose checksums are known; none: it was not at hand
 	Labels    string // what its labels mean
 	Protocol  string // how its authors measure
 	Published []Published
+	Format    string // by which ingest reads it; "" where it is no trace
 }
 
 // File is one file of a dataset.
@@ -49,8 +52,11 @@ var registry = []Dataset{{
 	Source: "github.com/NCSU-DANCE-Research-Group/SHIL, commit af0b10f7cb79204f67f7b9007b5c81076d92dfdd " +
 		"(shaped-transformed/, data/, result/): 28 of its 41 CVEs, 4 runs each",
 	Licence: "Apache-2.0",
-	Files:   sums(dockerCVESums),
-	Labels:  "timing.csv: per run, the row of the test segment where the exploit is triggered, where it succeeds, where it ends",
+	Size:    "14 MB in 30 files",
+	Schema: "windows/CVE-*.csv.gz: run, segment, row, seg_row, timestamp_ms, after_trigger, in_attack, then 146 counts of calls in 100 ms; " +
+		"timing.csv; published_per_run.csv",
+	Files:  sums(dockerCVESums),
+	Labels: "timing.csv: per run, the row of the test segment where the exploit is triggered, where it succeeds, where it ends",
 	Protocol: "One model per CVE, trained on the train segments of all four runs and nothing else; the threshold comes from training data only. " +
 		"FPR of a run: share of positives among test windows before the trigger. Detected: any positive in [trigger, success]. " +
 		"Lead: success minus first such positive, 0 where none. Means over runs.",
@@ -67,6 +73,9 @@ var registry = []Dataset{{
 	Source: "github.com/verazuo/a-labelled-version-of-the-ADFA-LD-dataset, commit 68bedf561f7b7abe9954a3ddc22dbf24c0d42372; " +
 		"of its six kinds of attack this copy has Hydra_FTP, Hydra_SSH and Meterpreter (413 traces)",
 	Licence: "no licence file; free for academic use as far as known: never copied into this project",
+	Size:    "0.5 MB compressed: 833 + 4,372 + 413 traces",
+	Schema:  "a text by process: i386 call numbers, parted by blanks, without times",
+	Format:  "adfa-ld",
 	Files:   []File{{"adfa-ld.tar.xz", "600570dded8dd78852762218a2dc73e8ef55b2663cbcedebc621f02df74420a8"}},
 	Labels:  "folders: Training_Data_Master (833) and Validation_Data_Master (4,372) are normal, Attack_Data_Master/KIND_N are traces of one attack",
 	Protocol: "One class: train on the 833, score each trace of validation and attack; AUC over traces. " +
@@ -80,11 +89,11 @@ var registry = []Dataset{{
 }}
 
 // All returns every dataset, by name.
-func All() []Dataset { return append([]Dataset(nil), registry...) }
+func All() []Dataset { return append(append([]Dataset(nil), registry...), more...) }
 
 // Lookup returns the dataset of a name.
 func Lookup(name string) (Dataset, bool) {
-	for _, d := range registry {
+	for _, d := range All() {
 		if d.Name == name {
 			return d, true
 		}

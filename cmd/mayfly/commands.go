@@ -9,6 +9,7 @@ func commands() []*cobra.Command {
 		newRecordCommand(),
 		newInspectCommand(),
 		newQueryCommand(),
+		newDatasetsCommand(),
 		newIngestCommand(),
 		newTrainCommand(),
 		newExportCommand(),
