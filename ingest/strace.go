@@ -110,6 +110,7 @@ type straceReader struct {
 	lastNS  int64
 	compat  map[int32]bool // processes in 32-bit mode
 	args    [][]byte
+	call    straceArguments
 	failed  error // of the Sink
 
 	held     []byte         // begin of a line that strace broke to say "Process 7 attached"
@@ -438,7 +439,8 @@ func (d *straceReader) ended(s *straceParts, call *straceCall, rest []byte) erro
 	if !ok {
 		return errors.New("arguments without an end")
 	}
-	c := straceArguments{d: d, t: t, args: args, name: call.name}
+	c := &d.call // one for all: it is large
+	*c = straceArguments{d: d, t: t, args: args, name: call.name}
 	if c.e.TimeNS = ns; compat {
 		c.e.Via = trace.ViaCompat
 	}
@@ -450,7 +452,7 @@ func (d *straceReader) ended(s *straceParts, call *straceCall, rest []byte) erro
 			return fmt.Errorf("an argument of %d bytes, want at most %d", len(a), d.limits.StringBytes)
 		}
 	}
-	return call.event(&c)
+	return call.event(c)
 }
 
 // endsCall reports whether a line has the result of a call.
