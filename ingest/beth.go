@@ -91,7 +91,7 @@ func readCSV(ctx context.Context, in *Input, out *Sink, comma rune, header func(
 		if err != nil && !errors.As(err, &bad) {
 			return err
 		}
-		line, _ := 0, 0
+		var line int
 		if bad != nil {
 			line, err = bad.StartLine, bad.Err
 		} else {

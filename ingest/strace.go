@@ -501,10 +501,7 @@ func (d *straceReader) end(s *straceParts) error {
 			status |= 0x80
 		}
 	case len(words) >= 7 && string(words[1]) == "superseded":
-		pid, err := strconv.ParseInt(string(words[6-1]), 10, 32)
-		if err != nil {
-			pid, err = strconv.ParseInt(string(words[6]), 10, 32)
-		}
+		pid, err := strconv.ParseInt(string(words[6]), 10, 32)
 		if err != nil {
 			return fmt.Errorf("thread that ran a program: %w", err)
 		}
