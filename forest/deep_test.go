@@ -5,17 +5,17 @@ import (
 	"testing"
 )
 
-// TestDeep holds that big trees are walked with a top and without, that trees with
+// TestDeep holds that big trees over many columns are walked with a top and without, that trees with
 // more cuts in a column than a rank tells apart are walked by their values, and that all
 // of it gives the same sums.
 func TestDeep(t *testing.T) {
-	x := noise(3, 6, chunkRows+700, 0.02, 0.01)
+	x := noise(3, mostNarrowColumns+2, chunkRows+700, 0.02, 0.01)
 	y := make([]uint8, len(x[0]))
 	for i := range y {
 		y[i] = uint8(i * 7919 % 5 / 4)
 	}
 	opts := DefaultRandomOptions()
-	opts.NEstimators = 12
+	opts.NEstimators, opts.MaxFeatures = 6, 2 // every column is used
 	rnd := fitRandom(t, x, y, opts)
 	iopts := DefaultIsolationOptions()
 	iopts.NEstimators, iopts.MaxSamples = 3, 4096
@@ -25,7 +25,7 @@ func TestDeep(t *testing.T) {
 		for _, top := range []int{0, 1, 15, 255} {
 			limited := *k
 			limited.topSplits = top
-			p := newPlan(6, rnd.trees, probabilityUnit, &limited)
+			p := newPlan(len(x), rnd.trees, probabilityUnit, &limited)
 			if len(p.deep) != 1 || p.walk != nil || len(p.groups) != 0 || (top > 0) != (len(p.deep[0].tops) > 0) {
 				t.Fatalf("%s, top of %d splits: want the random forest in one deep, with a top unless 0", k.name, top)
 			}
@@ -53,7 +53,7 @@ func TestDeep(t *testing.T) {
 	}
 }
 
-// TestDeepLimits holds that trees that do not fit beside others begin a new deep.
+// TestDeepLimits holds that trees that do not fit beside others begin a new narrow.
 func TestDeepLimits(t *testing.T) {
 	stump := tree{{tag: 0, value: 0, right: 2, cover: 2}, {tag: leafTag, value: 0, cover: 1}, {tag: leafTag, value: 1, cover: 1}}
 	trees := make([]tree, mostDeepTrees+1)
@@ -64,8 +64,8 @@ func TestDeepLimits(t *testing.T) {
 		limited := *k
 		limited.mostSplits = 0
 		p := newPlan(1, trees, probabilityUnit, &limited)
-		if len(p.deep) != 2 || len(p.deep[0].trees) != mostDeepTrees || len(p.deep[1].trees) != 1 {
-			t.Fatalf("%s: got %d deeps, want 2 of %d trees and one", k.name, len(p.deep), mostDeepTrees)
+		if len(p.narrow) != 2 || len(p.narrow[0].trees) != mostDeepTrees || len(p.narrow[1].trees) != 1 {
+			t.Fatalf("%s: got %d narrows, want 2 of %d trees and one", k.name, len(p.narrow), mostDeepTrees)
 		}
 		one := probabilityUnit.of(1)
 		want := []uint64{0, uint64(one) * uint64(len(trees)), uint64(one) * uint64(len(trees))}

@@ -6,6 +6,9 @@ import "golang.org/x/sys/cpu"
 
 // kernels are those that this machine can run, the fastest first.
 var kernels = func() (all []*kernel) {
+	if !cpu.X86.HasBMI1 || !cpu.X86.HasBMI2 {
+		return append(all, &portable)
+	}
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ {
 		all = append(all, &avx512)
 	}
@@ -41,6 +44,7 @@ var avx512 = kernel{
 		addAVX512(&code[0][0], width, &values[0], &sums[0])
 	},
 	flush: func(sums *[blockRows]uint32, totals *[blockRows]uint64) { flushAVX512(&sums[0], &totals[0]) },
+	walk:  walkPairs,
 	outside: func(x *[blockRows]float32, low, high float32, out *mask) bool {
 		return outsideAVX512(&x[0], low, high, &out[0])
 	},
@@ -61,7 +65,12 @@ var avx2 = kernel{
 		addAVX2(&code[0][0], width, &values[0], &sums[0])
 	},
 	flush: func(sums *[blockRows]uint32, totals *[blockRows]uint64) { flushAVX2(&sums[0], &totals[0]) },
+	walk:  walkPairs,
 	outside: func(x *[blockRows]float32, low, high float32, out *mask) bool {
 		return outsideAVX2(&x[0], low, high, &out[0])
 	},
+}
+
+func walkPairs(pairs *[mostPairs][2]uint32, ranks []uint8, stride int, words []uint32, steps int) {
+	walkBMI(&pairs[0][0], &ranks[0], stride, &words[0], len(words)/walkedTogether, steps)
 }

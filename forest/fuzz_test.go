@@ -86,6 +86,9 @@ func sumsByBlocks(p *plan, x [][]float32) (sums []uint64) {
 		for i := range p.groups {
 			p.groups[i].sum(p.kernel, x, from, size, (*[blockRows]uint64)(s.totals[:]), s)
 		}
+		for i := range p.narrow {
+			p.narrow[i].sum(p.kernel, x, from, s.totals[:size], s)
+		}
 		for i := range p.deep {
 			p.deep[i].sum(p.kernel, x, from, s.totals[:size], s)
 		}

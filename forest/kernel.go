@@ -55,6 +55,11 @@ type kernel struct {
 	add func(code *planes, width int, values []uint32, sums *[blockRows]uint32)
 	// flush adds sums to totals and zeroes them.
 	flush func(sums *[blockRows]uint32, totals *[blockRows]uint64)
+	// walk takes rows from their words that many steps down a tree; see narrowTree. Row
+	// r has its ranks at r times the stride, which is 64, 128 or 256. There are a
+	// multiple of 8 words, at least 8, and at least one step; behind the
+	// ranks of the last row are 256 bytes more that may be read.
+	walk func(pairs *[mostPairs][2]uint32, ranks []uint8, stride int, words []uint32, steps int)
 	// outside sets out to the rows whose value is above high or below low, and
 	// returns whether there are any.
 	outside func(x *[blockRows]float32, low, high float32, out *mask) bool

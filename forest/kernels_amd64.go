@@ -61,3 +61,8 @@ func flushAVX2(sums *uint32, totals *uint64)
 //
 //go:noescape
 func outsideAVX2(x *float32, low float32, high float32, out *uint64) bool
+
+// walkBMI is kernel.walk.
+//
+//go:noescape
+func walkBMI(pairs *uint32, ranks *uint8, stride int, words *uint32, groups int, steps int)

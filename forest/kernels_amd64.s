@@ -2687,3 +2687,265 @@ again:
 	MOVB      AL, ret+24(FP)
 	VZEROUPPER
 	RET
+
+// func walkBMI(pairs *uint32, ranks *uint8, stride int, words *uint32, groups int, steps int)
+// Requires: BMI, BMI2, CMOV
+TEXT ·walkBMI(SB), NOSPLIT, $24-48
+	MOVQ pairs+0(FP), DX
+	MOVQ ranks+8(FP), SI
+	MOVQ words+24(FP), AX
+	MOVQ AX, (SP)
+	MOVQ groups+32(FP), AX
+	MOVQ AX, 8(SP)
+	MOVL $0x00000010, BP
+	MOVQ stride+16(FP), AX
+	CMPQ AX, $0x00000040
+	JE   stride6
+	CMPQ AX, $0x00000080
+	JE   stride7
+	MOVL $0x00000800, BX
+
+group8:
+	MOVQ (SP), DI
+	MOVL (DI), R8
+	MOVL 4(DI), R9
+	MOVL 8(DI), R10
+	MOVL 12(DI), R11
+	MOVL 16(DI), R12
+	MOVL 20(DI), R13
+	MOVL 24(DI), R14
+	MOVL 28(DI), R15
+	MOVQ steps+40(FP), AX
+	MOVQ AX, 16(SP)
+
+step8:
+	BEXTRL  BX, R8, CX
+	MOVL    R8, AX
+	SHRXL   BP, R8, DI
+	MOVL    (DX)(DI*8), R8
+	ADDB    (SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R8
+	BEXTRL  BX, R9, CX
+	MOVL    R9, AX
+	SHRXL   BP, R9, DI
+	MOVL    (DX)(DI*8), R9
+	ADDB    256(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R9
+	BEXTRL  BX, R10, CX
+	MOVL    R10, AX
+	SHRXL   BP, R10, DI
+	MOVL    (DX)(DI*8), R10
+	ADDB    512(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R10
+	BEXTRL  BX, R11, CX
+	MOVL    R11, AX
+	SHRXL   BP, R11, DI
+	MOVL    (DX)(DI*8), R11
+	ADDB    768(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R11
+	BEXTRL  BX, R12, CX
+	MOVL    R12, AX
+	SHRXL   BP, R12, DI
+	MOVL    (DX)(DI*8), R12
+	ADDB    1024(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R12
+	BEXTRL  BX, R13, CX
+	MOVL    R13, AX
+	SHRXL   BP, R13, DI
+	MOVL    (DX)(DI*8), R13
+	ADDB    1280(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R13
+	BEXTRL  BX, R14, CX
+	MOVL    R14, AX
+	SHRXL   BP, R14, DI
+	MOVL    (DX)(DI*8), R14
+	ADDB    1536(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R14
+	BEXTRL  BX, R15, CX
+	MOVL    R15, AX
+	SHRXL   BP, R15, DI
+	MOVL    (DX)(DI*8), R15
+	ADDB    1792(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R15
+	DECQ    16(SP)
+	JNZ     step8
+	MOVQ    (SP), DI
+	MOVL    R8, (DI)
+	MOVL    R9, 4(DI)
+	MOVL    R10, 8(DI)
+	MOVL    R11, 12(DI)
+	MOVL    R12, 16(DI)
+	MOVL    R13, 20(DI)
+	MOVL    R14, 24(DI)
+	MOVL    R15, 28(DI)
+	ADDQ    $0x20, (SP)
+	ADDQ    $0x00000800, SI
+	DECQ    8(SP)
+	JNZ     group8
+	JMP     done
+
+stride7:
+	MOVL $0x00000700, BX
+
+group7:
+	MOVQ (SP), DI
+	MOVL (DI), R8
+	MOVL 4(DI), R9
+	MOVL 8(DI), R10
+	MOVL 12(DI), R11
+	MOVL 16(DI), R12
+	MOVL 20(DI), R13
+	MOVL 24(DI), R14
+	MOVL 28(DI), R15
+	MOVQ steps+40(FP), AX
+	MOVQ AX, 16(SP)
+
+step7:
+	BEXTRL  BX, R8, CX
+	MOVL    R8, AX
+	SHRXL   BP, R8, DI
+	MOVL    (DX)(DI*8), R8
+	ADDB    (SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R8
+	BEXTRL  BX, R9, CX
+	MOVL    R9, AX
+	SHRXL   BP, R9, DI
+	MOVL    (DX)(DI*8), R9
+	ADDB    128(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R9
+	BEXTRL  BX, R10, CX
+	MOVL    R10, AX
+	SHRXL   BP, R10, DI
+	MOVL    (DX)(DI*8), R10
+	ADDB    256(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R10
+	BEXTRL  BX, R11, CX
+	MOVL    R11, AX
+	SHRXL   BP, R11, DI
+	MOVL    (DX)(DI*8), R11
+	ADDB    384(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R11
+	BEXTRL  BX, R12, CX
+	MOVL    R12, AX
+	SHRXL   BP, R12, DI
+	MOVL    (DX)(DI*8), R12
+	ADDB    512(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R12
+	BEXTRL  BX, R13, CX
+	MOVL    R13, AX
+	SHRXL   BP, R13, DI
+	MOVL    (DX)(DI*8), R13
+	ADDB    640(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R13
+	BEXTRL  BX, R14, CX
+	MOVL    R14, AX
+	SHRXL   BP, R14, DI
+	MOVL    (DX)(DI*8), R14
+	ADDB    768(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R14
+	BEXTRL  BX, R15, CX
+	MOVL    R15, AX
+	SHRXL   BP, R15, DI
+	MOVL    (DX)(DI*8), R15
+	ADDB    896(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R15
+	DECQ    16(SP)
+	JNZ     step7
+	MOVQ    (SP), DI
+	MOVL    R8, (DI)
+	MOVL    R9, 4(DI)
+	MOVL    R10, 8(DI)
+	MOVL    R11, 12(DI)
+	MOVL    R12, 16(DI)
+	MOVL    R13, 20(DI)
+	MOVL    R14, 24(DI)
+	MOVL    R15, 28(DI)
+	ADDQ    $0x20, (SP)
+	ADDQ    $0x00000400, SI
+	DECQ    8(SP)
+	JNZ     group7
+	JMP     done
+
+stride6:
+	MOVL $0x00000600, BX
+
+group6:
+	MOVQ (SP), DI
+	MOVL (DI), R8
+	MOVL 4(DI), R9
+	MOVL 8(DI), R10
+	MOVL 12(DI), R11
+	MOVL 16(DI), R12
+	MOVL 20(DI), R13
+	MOVL 24(DI), R14
+	MOVL 28(DI), R15
+	MOVQ steps+40(FP), AX
+	MOVQ AX, 16(SP)
+
+step6:
+	BEXTRL  BX, R8, CX
+	MOVL    R8, AX
+	SHRXL   BP, R8, DI
+	MOVL    (DX)(DI*8), R8
+	ADDB    (SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R8
+	BEXTRL  BX, R9, CX
+	MOVL    R9, AX
+	SHRXL   BP, R9, DI
+	MOVL    (DX)(DI*8), R9
+	ADDB    64(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R9
+	BEXTRL  BX, R10, CX
+	MOVL    R10, AX
+	SHRXL   BP, R10, DI
+	MOVL    (DX)(DI*8), R10
+	ADDB    128(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R10
+	BEXTRL  BX, R11, CX
+	MOVL    R11, AX
+	SHRXL   BP, R11, DI
+	MOVL    (DX)(DI*8), R11
+	ADDB    192(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R11
+	BEXTRL  BX, R12, CX
+	MOVL    R12, AX
+	SHRXL   BP, R12, DI
+	MOVL    (DX)(DI*8), R12
+	ADDB    256(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R12
+	BEXTRL  BX, R13, CX
+	MOVL    R13, AX
+	SHRXL   BP, R13, DI
+	MOVL    (DX)(DI*8), R13
+	ADDB    320(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R13
+	BEXTRL  BX, R14, CX
+	MOVL    R14, AX
+	SHRXL   BP, R14, DI
+	MOVL    (DX)(DI*8), R14
+	ADDB    384(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R14
+	BEXTRL  BX, R15, CX
+	MOVL    R15, AX
+	SHRXL   BP, R15, DI
+	MOVL    (DX)(DI*8), R15
+	ADDB    448(SI)(CX*1), AH
+	CMOVLCS 4(DX)(DI*8), R15
+	DECQ    16(SP)
+	JNZ     step6
+	MOVQ    (SP), DI
+	MOVL    R8, (DI)
+	MOVL    R9, 4(DI)
+	MOVL    R10, 8(DI)
+	MOVL    R11, 12(DI)
+	MOVL    R12, 16(DI)
+	MOVL    R13, 20(DI)
+	MOVL    R14, 24(DI)
+	MOVL    R15, 28(DI)
+	ADDQ    $0x20, (SP)
+	ADDQ    $0x00000200, SI
+	DECQ    8(SP)
+	JNZ     group6
+
+done:
+	RET

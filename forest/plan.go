@@ -21,8 +21,9 @@ type plan struct {
 	unit     fixed // of what trees answer
 	base     uint64
 	groups   []group
-	deep     []deep // trees with many splits
-	walk     *walk  // trees that neither has room for; nil when there are none
+	narrow   []narrow // trees with many splits
+	deep     []deep   // those among them that have no room there
+	walk     *walk    // trees that neither has room for; nil when there are none
 	spare    *pool
 }
 
@@ -87,7 +88,7 @@ func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
 				break
 			}
 			if len(many.trees) > 0 {
-				p.deep = append(p.deep, newDeep(many, k))
+				p.addDeep(many)
 				many = newDeepBuilder(unit, k.coarse)
 			}
 			if !many.add(t, &f) {
@@ -106,10 +107,19 @@ func newPlan(features int, trees []tree, unit fixed, k *kernel) *plan {
 		p.groups = append(p.groups, b.group())
 	}
 	if len(many.trees) > 0 {
-		p.deep = append(p.deep, newDeep(many, k))
+		p.addDeep(many)
 	}
 	if len(walked) > 0 {
 		p.walk = newWalk(features, walked, unit)
 	}
 	return p
+}
+
+// addDeep takes the trees with many splits that were added to b.
+func (p *plan) addDeep(b *builder) {
+	if n, ok := newNarrow(b); ok {
+		p.narrow = append(p.narrow, n)
+		return
+	}
+	p.deep = append(p.deep, newDeep(b, p.kernel))
 }

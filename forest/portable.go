@@ -9,7 +9,7 @@ import (
 var portable = kernel{
 	name: "portable", mostSplits: 1 << 8, topSplits: 127, coarse: true,
 	cut: cutPortable, expand: expandPortable, route: routePortable,
-	add: addPortable, flush: flushPortable, outside: outsidePortable,
+	add: addPortable, flush: flushPortable, walk: walkPortable, outside: outsidePortable,
 }
 
 func cutPortable(x, _ *[blockRows]float32, c *cuts, rank *planes, missing *mask) bool {

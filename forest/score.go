@@ -27,6 +27,7 @@ type scratch struct {
 	missing  []mask // per column of a group
 	codes    []uint32
 	tile     tile
+	march    march
 	sweep    sweep
 }
 
@@ -110,6 +111,9 @@ func (p *plan) sum(x [][]float32, from, n int, s *scratch) {
 	}
 	if few := n % blockRows; few <= fewRows {
 		n -= few
+	}
+	for i := range p.narrow {
+		p.narrow[i].sum(p.kernel, x, from, s.totals[:n], s)
 	}
 	for i := range p.deep {
 		p.deep[i].sum(p.kernel, x, from, s.totals[:n], s)

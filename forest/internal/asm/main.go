@@ -40,6 +40,7 @@ func main() {
 	addAVX2()
 	flushAVX2()
 	outsideAVX2()
+	walkBMI()
 	Generate()
 }
 
