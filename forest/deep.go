@@ -3,7 +3,7 @@ package forest
 import "math/bits"
 
 // deep is trees with so many splits that evaluating all of them takes longer than
-// walking down. The top of a tree, the splits by which most rows come, is a
+// walking down, and too many of them, or too many columns, for a narrow. The top of a tree, the splits by which most rows come, is a
 // program like that of a small tree, and says where in the tree each row of the
 // block goes on (top). From there rows are walked, not by their values but by
 // their ranks among the cuts of the column, which are bytes: a block of 64 columns

@@ -12,8 +12,8 @@ package forest
 // al., SIGIR 2015) turned by 90 degrees: no bit vectors of leaves per row, but of
 // rows per leaf. There is no branch and no gather in it, and it is exact.
 //
-// Trees with too many splits for that are walked below their tops (see deep), or by
-// their values (see walk); a few rows walk down the model.
+// Trees with too many splits for that are walked, by ranks (see narrow; with very
+// many splits or columns, see deep) or by their values (see walk); a few rows walk down the model.
 type plan struct {
 	kernel   *kernel
 	features int
