@@ -100,8 +100,8 @@ func (o Options) Check() error {
 	switch {
 	case trees < 1 || trees > 65536:
 		return fmt.Errorf("trees: want 1 to 65536, got %d", trees)
-	case o.Forest.MaxSamples < 1 || o.Forest.MaxSamples > 1<<24:
-		return fmt.Errorf("windows per tree: want 1 to %d, got %d", 1<<24, o.Forest.MaxSamples)
+	case o.Forest.MaxSamples < 2 || o.Forest.MaxSamples > 1<<24:
+		return fmt.Errorf("windows per tree: want 2 to %d, got %d", 1<<24, o.Forest.MaxSamples)
 	case o.MaxWindows < 1 || o.MaxWindows > 1<<30:
 		return fmt.Errorf("windows in memory: want 1 to %d, got %d", 1<<30, o.MaxWindows)
 	}
