@@ -48,7 +48,7 @@ type Result struct {
 // fires that are looked at for them.
 const (
 	maxExamples = 5
-	maxLooked   = 10_000
+	maxLooked   = 1000
 )
 
 // Example is one row that a rule fired on.

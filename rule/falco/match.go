@@ -22,6 +22,13 @@ func textMatcher(op string, values []literal) (match func(string) bool, cost int
 	case "!=":
 		return func(s string) bool { return s != v }, 2, ""
 	case "in", "intersects":
+		if len(values) <= 6 { // compared by length first, which is faster than a hash
+			few := make([]string, len(values))
+			for i, v := range values {
+				few[i] = v.text
+			}
+			return func(s string) bool { return slices.Contains(few, s) }, 3, ""
+		}
 		set := make(map[string]bool, len(values))
 		for _, v := range values {
 			set[v.text] = true

@@ -308,3 +308,12 @@ func TestUnseen(t *testing.T) {
 	w.event(trace.Unlink, 10, 1, func(e *trace.Event) { e.Path, e.Via = "/x", trace.ViaIOUring })
 	try(t, w.trace(t), web, [][2]string{{"evt.type=unlink", "n"}})
 }
+
+// TestPIDAgain: a pid that another process got says nothing of the one before.
+func TestPIDAgain(t *testing.T) {
+	var w writer
+	w.event(trace.Exec, 21, 1, func(e *trace.Event) { e.Path, e.Comm, e.Argv = "/bin/cat", "cat", []string{"cat", "a"} })
+	w.event(trace.Unlink, 21, 1, func(e *trace.Event) { e.Path = "/x" })
+	w.event(trace.Unlink, 21, 1, func(e *trace.Event) { e.Path, e.StartNS, e.Comm = "/x", 99, "other" })
+	try(t, w.trace(t), web, [][2]string{{`proc.cmdline="cat a"`, "yy?"}, {"proc.name=cat", "yyn"}})
+}

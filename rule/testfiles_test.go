@@ -1,0 +1,72 @@
+package rule
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mayfly/profile"
+	"mayfly/trace"
+)
+
+// TestSeccompFiles reads profiles that mayfly did not write: capabilities, machines,
+// arguments, and whose containers they are for.
+func TestSeccompFiles(t *testing.T) {
+	tr := writeTrace(t, nil, []trace.Sequence{calls(1, web, "read", "mkdir", "mount", "socket", "bpf"), calls(2, other, "read", "mkdir")})
+	const profileText = `{"defaultAction": "SCMP_ACT_ERRNO", "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+ "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+  {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]},
+  {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+  {"names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["amd64"], "minKernel": "4.8"}, "excludes": {"caps": ["CAP_SYS_ADMIN"]}}]}`
+	for name, want := range map[string]string{
+		"custom.json": "2 containers, 3 refused, 1 unsure: mkdir mount mkdir",
+		FileName(profile.WorkloadName("docker.io/library/nginx:1.25", "")) + ".json": "1 containers, 2 refused, 1 unsure: mkdir mount",
+	} {
+		report, err := TestFiles(context.Background(), []File{{"dir/" + name, []byte(profileText)}}, []*trace.Trace{tr}, nil, TestOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := report.Rules[0]
+		var refused []string
+		for _, c := range report.Refused {
+			refused = append(refused, c.Call)
+		}
+		got := fmt.Sprintf("%d containers, %d refused, %d unsure: %s", r.Containers, r.Fires, r.Unsure, strings.Join(refused, " "))
+		if got != want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
+		}
+	}
+	for content, want := range map[string]string{
+		`{}`: `x.json: no seccomp profile: defaultAction ""`,
+		`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["a"], "action": "no"}]}`:                          `x.json: syscalls[0]: action "no"`,
+		`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "a", "names": ["a"], "action": "SCMP_ACT_ALLOW"}]}`: `x.json: syscalls[0]: want names, or a name`,
+		`{"defaultAction": "SCMP_ACT_ALLOW"} {}`:                                                                       `x.json: no seccomp profile: more behind its end`,
+	} {
+		if _, err := readFilter("x.json", []byte(content)); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", content, err, want)
+		}
+	}
+}
+
+func FuzzReadFilter(f *testing.F) {
+	f.Add(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "4.8.1"}}]}`)
+	f.Fuzz(func(_ *testing.T, text string) {
+		if p, err := readFilter("x.json", []byte(text)); err == nil {
+			p.check(&trace.Container{}, "amd64", "6.1")
+		}
+	})
+}
+
+// TestAtMost is the upper end of an interval that tables have.
+func TestAtMost(t *testing.T) {
+	got := map[int64]string{}
+	for _, n := range []int64{0, 1, 10, 20_000} {
+		got[n] = fmt.Sprintf("%.4g", (&Result{Normal: n, NormalHours: 2}).AtMost()*2)
+	}
+	if diff := cmp.Diff(map[int64]string{0: "2.996", 1: "4.744", 10: "16.96", 20_000: "2.023e+04"}, got); diff != "" {
+		t.Errorf("95 %% bounds of counts (-want +got):\n%s", diff)
+	}
+}
