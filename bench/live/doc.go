@@ -5,7 +5,13 @@
 //	go test ./bench/live -v -timeout 0 -minutes 4
 //
 // records six minutes to learn from and four to look at; with -keep DIR the
-// recordings stay, and -again DIR learns and looks again in them. It needs root, Docker
+// recordings stay, and -again DIR learns and looks again in them.
+//
+//	go test ./bench/live -v -timeout 0 -run TestRules -replicas 25
+//
+// records eight replicas of each workload for 25 minutes, as long again with half of
+// them replaced, and attacks, and says what rules that were made of the first would
+// have said of the rest (rule/RESULTS.md). It needs root, Docker
 // and, of Debian, nginx-light, redis-server, busybox-static and util-linux. The
 // attacks are harmless and stay in containers that the test made, which have no
 // network but a loopback of their own. evaluate/RESULTS.md has the figures.

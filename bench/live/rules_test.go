@@ -83,6 +83,17 @@ func TestRules(t *testing.T) {
 		m.labels = f.attacked(t, seconds)
 	}, 150)
 	m.write(t, "labels.csv", m.labels)
+	m.rules(t)
+}
+
+// rules learns a profile, makes rules of it, and prints what they would have said of
+// the time that was held out, and of the attacks.
+func (m *measurement) rules(t *testing.T) {
+	t.Helper()
+	learned, rules := m.path("learned.json"), m.path("rules")
+	m.mayfly(t, "profile", "build", m.path("learned"), "-o", learned)
+	fmt.Printf("%s\n", m.mayfly(t, "rules", learned, "-o", rules, "--explain", "--test", m.path("heldout")))
+	fmt.Printf("%s\n", m.mayfly(t, "rules", learned, "-o", rules, "--test", m.path("attacks"), "--labels", m.path("labels.csv"), "--aftermath", "3s"))
 }
 
 // fleet is a number of replicas of each workload.

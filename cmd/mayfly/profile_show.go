@@ -16,7 +16,8 @@ import (
 
 const profileShowLong = `Show a profile to a person: what each workload is declared to be, what it does, the
 evidence for each, and how much of it was probably not seen yet. A list is cut to
-what most replicas do (--top, --all); -o json has everything.
+what most replicas do (--top, --all); -o json has everything. A recording has no DNS
+names, and of capabilities those that a program sets, not those that it uses.
 
   mayfly profile show web.json
   mayfly profile show web.json --workload 'nginx*' --kind exec,connect --all
