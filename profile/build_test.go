@@ -33,7 +33,7 @@ func day(t *testing.T, dir string, n int64) *trace.Trace {
 	for s := range int64(20) {
 		for c := range 3 {
 			events = append(events, at(s, c, trace.FileOpen, func(e *trace.Event) { e.Path, e.Flags = fmt.Sprintf("/var/log/%d/%d", n, c), new(int64(1)) }))
-			sequences = append(sequences, trace.Sequence{TimeNS: begin + (1000*n+s)*second, SpanNS: 5, ContainerID: containerID(c), PID: 10, TID: 10, Chunk: s, Calls: []uint16{uint16(read), uint16(read)}})
+			sequences = append(sequences, trace.Sequence{TimeNS: begin + (1000*n+s)*second, SpanNS: 5, ContainerID: containerID(c), PID: 10, TID: 10, Chunk: s, Calls: []uint16{read, read}})
 		}
 	}
 	events = append(events,

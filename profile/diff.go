@@ -170,13 +170,13 @@ func (w *Workload) Hours() float64 {
 
 func (w *Workload) seen() ObservationTime { return ObservationTime{w.Hours(), w.Windows, w.Lost} }
 
-func (d *WorkloadDifference) change(item Item, before, after Evidence) EvidenceChange {
+func (w *WorkloadDifference) change(item Item, before, after Evidence) EvidenceChange {
 	c := EvidenceChange{Item: item, Before: before, After: after}
 	for i, e := range []Evidence{before, after} {
-		if h := d.Seen[i].Hours; h > 0 {
+		if h := w.Seen[i].Hours; h > 0 {
 			c.Rate[i] = float64(e.Count) / h
 		}
-		if n := min(d.Replicas[i], MaxEvidence); n > 0 {
+		if n := min(w.Replicas[i], MaxEvidence); n > 0 {
 			c.Share[i] = float64(e.Containers) / float64(n)
 		}
 	}
