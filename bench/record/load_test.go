@@ -86,7 +86,7 @@ func loads(t *testing.T, d *dockertest.Daemon) []load {
 			image:   func() string { return programImage(t, d, "redis", "/usr/bin/redis-server", nil) },
 			command: []string{"/usr/bin/redis-server", "--port", redisPort, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"},
 			ready:   listening(redisPort),
-			run:     outside(`"GET","([\d.]+)"`, "redis-benchmark", "-p", redisPort, "-t", "get", "-n", "100000", "-c", "50", "--csv")},
+			run:     outside(`"GET","([\d.]+)"`, "redis-benchmark", "-p", redisPort, "-t", "get", "-n", "300000", "-c", "50", "--csv")},
 		{name: "nginx", unit: "requests/s", options: network,
 			image: func() string {
 				return programImage(t, d, "nginx", "/usr/sbin/nginx", map[string]dockertest.File{
@@ -95,7 +95,7 @@ func loads(t *testing.T, d *dockertest.Daemon) []load {
 			},
 			command: []string{"/usr/sbin/nginx", "-c", "/etc/nginx.conf"},
 			ready:   listening(nginxPort),
-			run:     outside(`Requests per second:\s+([\d.]+)`, "ab", "-q", "-k", "-n", "20000", "-c", "20", "http://127.0.0.1:"+nginxPort+"/index.html")},
+			run:     outside(`Requests per second:\s+([\d.]+)`, "ab", "-q", "-k", "-n", "100000", "-c", "20", "http://127.0.0.1:"+nginxPort+"/index.html")},
 		{name: "fork", unit: "programs/s", image: func() string { return d.BusyboxImage(t) }, command: []string{"/bin/sh", "-c", forks},
 			run: inside(`programs/s: (\d+)`)},
 	}
