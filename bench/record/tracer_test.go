@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -89,20 +90,31 @@ func buildMayfly(t *testing.T) string {
 func mayfly(program string) func(*testing.T, *dockertest.Daemon, *dockertest.Container) (func() (string, error), error) {
 	return func(t *testing.T, _ *dockertest.Daemon, _ *dockertest.Container) (func() (string, error), error) {
 		dir := filepath.Join(t.TempDir(), "trace")
-		var stderr bytes.Buffer
+		stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+		if err != nil {
+			return nil, err
+		}
 		cmd := exec.Command(program, "record", "-o", dir, "--log", "text")
-		cmd.Stderr = &stderr
+		cmd.Stderr = stderr
 		if err := cmd.Start(); err != nil {
 			return nil, err
 		}
-		time.Sleep(2 * time.Second)
+		for range 600 { // on a busy machine the verifier takes its time
+			if text, _ := os.ReadFile(stderr.Name()); bytes.Contains(text, []byte("recording containers")) {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
 		from, began := processorTime(cmd.Process.Pid), time.Now()
 		return func() (string, error) {
 			used, length, memory := processorTime(cmd.Process.Pid)-from, time.Since(began), peakMemory(cmd.Process.Pid)
-			if err := end(cmd); err != nil {
-				return "", fmt.Errorf("%w: %s", err, stderr.String())
+			err := end(cmd)
+			text, _ := os.ReadFile(stderr.Name())
+			if err = errors.Join(err, stderr.Close()); err != nil {
+				return "", fmt.Errorf("%w: %s", err, text)
 			}
-			return fmt.Sprintf("%.1f %% of a core, %.0f MB; %s", 100*used.Seconds()/length.Seconds(), memory, written(dir, stderr.String())), nil
+			return fmt.Sprintf("%.1f %% of a core, %.0f MB; %s", 100*used.Seconds()/length.Seconds(), memory, written(dir, string(text))), nil
 		}, nil
 	}
 }
