@@ -160,8 +160,9 @@ func (f *follower) fork(t *thread, child int32, flags, ns int64) error {
 		p.row.Argv, p.row.Cwd = cmpList(own.Argv, p.row.Argv), cmp.Or(own.Cwd, p.row.Cwd)
 		p.tasks++
 		c.process = p
-	} else if c.process.row.PPID == 0 && c.process != t.process {
-		c.process.row.PPID = t.process.row.PID
+	} else if own := &c.process.row; own.PPID == 0 && c.process != t.process { // it ran a program before the end of the clone
+		own.PPID, own.Cwd = t.process.row.PID, cmp.Or(own.Cwd, t.process.row.Cwd)
+		own.UID, own.GID = cmp.Or(own.UID, t.process.row.UID), cmp.Or(own.GID, t.process.row.GID)
 	}
 	return f.event(t, &trace.Event{TimeNS: ns, Kind: string(trace.Fork), TargetPID: new(int64(child)), Flags: new(flags)})
 }

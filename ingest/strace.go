@@ -418,9 +418,13 @@ func (d *straceReader) ended(s *straceParts, call *straceCall, rest []byte) erro
 	if !endsCall(rest) {
 		return errors.New("a call without an end")
 	}
+	_, met := d.f.threads[s.tid]
 	t, err := d.f.thread(s.tid)
 	if err != nil {
 		return d.fail(err)
+	}
+	if !met {
+		t.process.row.Cwd = d.cwdOfParent()
 	}
 	number := call.number
 	compat := d.compat[t.process.row.PID]
@@ -453,6 +457,24 @@ func (d *straceReader) ended(s *straceParts, call *straceCall, rest []byte) erro
 		}
 	}
 	return call.event(c)
+}
+
+// cwdOfParent is the working folder of a thread that is met before the call that
+// made it has ended: that of the one thread that is in such a call.
+func (d *straceReader) cwdOfParent() (cwd string) {
+	n := 0
+	for tid, p := range d.pending {
+		switch p.call.name {
+		case "clone", "clone3", "fork", "vfork":
+			if t := d.f.threads[tid]; t != nil {
+				n, cwd = n+1, t.process.row.Cwd
+			}
+		}
+	}
+	if n != 1 {
+		return ""
+	}
+	return cwd
 }
 
 // endsCall reports whether a line has the result of a call.

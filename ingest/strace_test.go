@@ -67,6 +67,8 @@ func TestStraceLines(t *testing.T) {
 		{"mount", `9 mount("proc", "/mnt", "proc", MS_NOSUID|MS_NODEV, NULL) = 0` + "\n", `path="proc" path2="/mnt" flags=6 addr="proc"`},
 		{"thread becomes leader", "9 clone(child_stack=0x7f, flags=CLONE_VM|CLONE_THREAD, parent_tid=[10]) = 10\n10 execve(\"/a\", [\"a\"], 0x7f <unfinished ...>\n" +
 			"9 +++ superseded by execve in pid 10 +++\n9 <... execve resumed>) = 0\n", `kind="exec" pid=9 tid=9 comm="a" exe="/a" ret=0 path="/a" argv=["a"]`},
+		{"program before the end of vfork", "9 chdir(\"/w\") = 0\n9 vfork( <unfinished ...>\n10 execve(\"/bin/rm\", [\"rm\"], 0x7f) = 0\n" +
+			"9 <... vfork resumed>) = 10\n10 unlink(\"x\") = 0\n", `kind="unlink" pid=10 tid=10 ppid=9 comm="rm" exe="/bin/rm" ret=0 path="/w/x"`},
 		{"thread", "9 clone(child_stack=0x7f, flags=CLONE_VM|CLONE_THREAD, parent_tid=[10]) = 10\n10 rmdir(\"/x\") = 0\n", `kind="unlink" pid=9 tid=10`},
 	} {
 		rows, report, rejected, err := readAll(Strace{}, Input{Name: tc.name}, []byte(tc.text))
