@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 )
 
 // walk opens all that one argument holds.
@@ -17,6 +19,10 @@ func (c *converter) walk(u *unpacker, arg string) error {
 			return badArgument{errors.New("-: no standard input")}
 		}
 		return c.pipe(u, "-", c.opts.Stdin)
+	}
+	arg, err := localPath(arg)
+	if err != nil {
+		return badArgument{err}
 	}
 	info, err := os.Stat(arg)
 	switch {
@@ -33,6 +39,26 @@ func (c *converter) walk(u *unpacker, arg string) error {
 		return c.pipe(u, arg, f)
 	}
 	return c.file(u, arg, info.Size())
+}
+
+// localPath is the path of a file:// URL; other arguments are paths already, but
+// for those of object stores.
+func localPath(arg string) (string, error) {
+	scheme, _, ok := strings.Cut(arg, "://")
+	if !ok {
+		return arg, nil
+	}
+	switch scheme {
+	case "file":
+		u, err := url.Parse(arg)
+		if err != nil || u.Host != "" || u.Path == "" {
+			return "", fmt.Errorf("%s: want file:///path", arg)
+		}
+		return u.Path, nil
+	case "s3", "gs", "azblob", "http", "https":
+		return "", fmt.Errorf("%s: object stores are not read; pipe the object in: … | mayfly ingest -", arg)
+	}
+	return arg, nil
 }
 
 func (c *converter) file(u *unpacker, name string, size int64) error {
