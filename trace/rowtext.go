@@ -12,7 +12,7 @@ func lossTimes(l *Loss) (int64, int64)           { return l.FromNS, l.ToNS }
 
 func eventTexts(e *Event, f func(*string)) {
 	for _, s := range [...]*string{&e.Kind, &e.ContainerID, &e.Comm, &e.Exe, &e.Path, &e.Path2,
-		&e.Cwd, &e.ExeOrigin, &e.Family, &e.Addr, &e.LocalAddr} {
+		&e.Cwd, &e.ExeOrigin, &e.Family, &e.Addr, &e.LocalAddr, &e.Via, &e.Claimed} {
 		if *s != "" {
 			f(s)
 		}
