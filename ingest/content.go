@@ -29,8 +29,7 @@ type content struct {
 	summed  int64
 	pending []byte // [summed, read)
 	read    int64
-	file    *os.File // of random
-	size    int64    // of file
+	size    int64 // of it all, after random
 }
 
 // compare finds out what of a leaf was taken before.

@@ -313,7 +313,7 @@ func (c *converter) take(src Source, l *leaf, t *content) error {
 		}
 		in.File, in.Size = f, t.size
 		if bytes.HasPrefix(l.head, []byte("PAR1")) {
-			if err := c.checkParquet(l.name, f); err != nil {
+			if err := c.checkParquet(f); err != nil {
 				return c.failed(l.name, err)
 			}
 		}
@@ -335,7 +335,7 @@ func (c *converter) take(src Source, l *leaf, t *content) error {
 }
 
 // checkParquet has a file, which may have no name, read elsewhere first.
-func (c *converter) checkParquet(name string, f *os.File) error {
+func (c *converter) checkParquet(f *os.File) error {
 	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 	_, err := c.check.check(c.ctx, path)
 	if err != nil {

@@ -13,13 +13,16 @@ import (
 // events.proto).
 type Tetragon struct{}
 
+// Format is "tetragon".
 func (Tetragon) Format() string { return "tetragon" }
 
+// Sniff finds the fields that every event of a process has.
 func (Tetragon) Sniff(_ string, head []byte) bool {
 	return bytes.Contains(head, []byte(`"process_`)) && bytes.Contains(head, []byte(`"exec_id"`)) ||
 		bytes.HasPrefix(bytes.TrimSpace(head), []byte(`{"rate_limit_info"`))
 }
 
+// Read decodes events.
 func (Tetragon) Read(ctx context.Context, in *Input, out *Sink) error {
 	t := newTetragonReader(in, out)
 	err := readJSON(ctx, in, out, t.parse, t.rows)
