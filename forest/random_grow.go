@@ -38,6 +38,9 @@ type randomGrower struct {
 	gains    []float64 // of the tree, per feature
 	hist     [batch][256]uint64
 	occupied [batch]bins
+	tallies  *tallies // counts of the node that is searched; nil: to be counted
+	free     []*tallies
+	keepFrom int // siblingDraws
 	// votes sums, per row that a tree had not seen, its answer in units of
 	// 2^-voteBits in the lower bits, and the number of trees above them. Being
 	// integers, they add up the same in any order.
@@ -52,7 +55,7 @@ const (
 func newRandomGrower(g *growth) *randomGrower {
 	rows := len(g.y)
 	return &randomGrower{
-		growth: g, times: make([]uint32, rows), votes: make([]uint64, rows),
+		growth: g, keepFrom: siblingDraws, times: make([]uint32, rows), votes: make([]uint64, rows),
 		drawn: make([]draw, 0, rows), spare: make([]draw, rows),
 		unseen: make([]uint32, 0, rows), unspare: make([]uint32, rows),
 		features: make([]int32, len(g.codes)), gains: make([]float64, len(g.codes)),
@@ -81,7 +84,7 @@ func (g *randomGrower) grow(number int) (tree, []float64) {
 		counts += d.counts()
 		g.drawn = append(g.drawn, d)
 	}
-	g.node(part{0, len(g.drawn), 0, len(g.unseen)}, counts, 0, 0)
+	g.node(part{0, len(g.drawn), 0, len(g.unseen)}, counts, 0, 0, nil)
 	t := slices.Clone(g.nodes)
 	_, _ = t.link() // a tree that was grown is sound
 	return t, slices.Clone(g.gains)
@@ -91,17 +94,24 @@ func (g *randomGrower) grow(number int) (tree, []float64) {
 type part struct{ from, to, unseenFrom, unseenTo int }
 
 // node appends the subtree of a part, whose draws are counted, at a depth. The
-// first constants entries of g.features are known to be constant there.
-func (g *randomGrower) node(p part, counts uint64, depth, constants int) {
+// first constants entries of g.features are known to be constant there. own is the
+// counts of its bins where they are known; node takes it over.
+func (g *randomGrower) node(p part, counts uint64, depth, constants int, own *tallies) {
 	at := len(g.nodes)
 	g.nodes = append(g.nodes, node{})
 	n0, n1 := counts&math.MaxUint32, counts>>32
 	best := cutoff{impurity: math.Inf(1)}
 	if n0 > 0 && n1 > 0 && depth < g.MaxDepth && n0+n1 >= 2*uint64(g.MinSamplesLeaf) {
+		if own == nil && g.subtracts(p) {
+			own = g.count(p, constants)
+		}
+		g.tallies = own
 		best, constants = g.search(p, counts, constants)
+		g.tallies = nil
 	}
 	if math.IsInf(best.impurity, 1) {
 		g.leaf(at, p, counts)
+		g.release(own)
 		return
 	}
 	g.gains[best.feature] += max(g.impurity(counts)-best.impurity, 0)
@@ -111,8 +121,9 @@ func (g *randomGrower) node(p part, counts uint64, depth, constants int) {
 		n.tag |= missingLeft
 	}
 	left, right := g.divide(p, best)
-	g.node(left, best.left, depth+1, constants)
-	g.node(right, counts-best.left, depth+1, constants)
+	ofLeft, ofRight := g.part(own, left, right, constants)
+	g.node(left, best.left, depth+1, constants, ofLeft)
+	g.node(right, counts-best.left, depth+1, constants, ofRight)
 }
 
 // leaf writes a leaf and lets it vote on the rows that the tree has not seen.

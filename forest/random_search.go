@@ -68,6 +68,13 @@ type bins [4]uint64
 // bins. g.hist must be zero.
 func (g *randomGrower) fill(features []int32, p part) {
 	drawn := g.drawn[p.from:p.to]
+	if g.tallies != nil {
+		for k, feature := range features {
+			g.hist[k] = g.tallies.hist[feature]
+			g.occupied[k] = bins{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+		}
+		return
+	}
 	if len(drawn) >= denseDraws {
 		for k := range features {
 			g.occupied[k] = bins{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}

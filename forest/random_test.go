@@ -284,3 +284,34 @@ func TestAUROC(t *testing.T) {
 		}
 	}
 }
+
+// TestSiblingSubtraction grows with and without it: counts are whole numbers, so
+// the trees are the same.
+func TestSiblingSubtraction(t *testing.T) {
+	x, y := attacks(6, 5, 4000)
+	x[3] = noise(4, 1, 4000, 0.3, 0.05)[0]
+	x[4] = make([]float32, 4000)
+	weights, err := classWeights(y, len(y), Balanced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := DefaultRandomOptions()
+	opts.MaxFeatures, opts.MaxDepth, opts.Seed = 5, maxDepth, 2
+	g := growth{binned: cut(x, 255, 1), y: y, weights: weights, RandomOptions: opts}
+	var want []tree
+	for _, keepFrom := range []int{len(y) + 1, siblingDraws, 40, 1} {
+		grower := newRandomGrower(&g)
+		grower.keepFrom = keepFrom
+		for number := range 4 {
+			tree, _ := grower.grow(number)
+			if keepFrom > len(y) {
+				want = append(want, tree)
+			} else if !slices.Equal(tree, want[number]) {
+				t.Fatalf("counts kept from %d draws: tree %d: differs from the one without", keepFrom, number)
+			}
+		}
+		if grower.subtracts(part{to: len(y)}) != (keepFrom <= len(y)) || (len(grower.free) > 0) != (keepFrom <= len(y)) {
+			t.Errorf("counts kept from %d draws: got %d kept", keepFrom, len(grower.free))
+		}
+	}
+}
