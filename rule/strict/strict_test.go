@@ -299,7 +299,7 @@ func TestSigma(t *testing.T) {
 			{"process_creation", map[string]any{"Image": "/usr/sbin/nginx2"}, true},
 			{"process_creation", map[string]any{"Image": "/x/usr/sbin/nginx"}, true},
 			{"process_creation", map[string]any{"Image": "/tmp/nginx", "container.image.name": "redis"}, false},
-			{"file_event", map[string]any{"TargetFilename": "/var/log/nginx/error.log"}, false},
+			{"file_event", map[string]any{"TargetFilename": "/var/log/nginx/access.log"}, false},
 			{"file_event", map[string]any{"TargetFilename": "/var/log/nginx2"}, true},
 			{"file_event", map[string]any{"TargetFilename": "/proc/77/oom_score_adj"}, false},
 			{"file_access", map[string]any{"TargetFilename": "/etc/shadow"}, true},
