@@ -88,7 +88,7 @@ func (t *tetragonFile) rule(r *Rule) {
 		}
 		t.add(r, "security_file_permission", false, args, selectors...)
 	case Connect:
-		t.add(r, "tcp_connect", false, []*yaml.Node{arg(0, "sock")}, t.unknownPeers(r)...)
+		t.add(r, "tcp_connect", false, []*yaml.Node{arg(0, "sock")}, t.unknownPeers()...)
 	case Listen:
 		selector := post()
 		if len(r.Ports) > 0 {
@@ -150,7 +150,7 @@ func (t *tetragonFile) paths(all []string) (out []*yaml.Node) {
 
 // unknownPeers selects connections to peers that were not learned: a port that
 // was not, or one that was with an address that was not.
-func (t *tetragonFile) unknownPeers(r *Rule) []*yaml.Node {
+func (t *tetragonFile) unknownPeers() []*yaml.Node {
 	byPort, order, open := t.set.connections()
 	known := slices.Sorted(slices.Values(slices.Concat(order, open)))
 	if len(known) == 0 {
