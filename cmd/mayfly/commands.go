@@ -20,6 +20,8 @@ func commands() []*cobra.Command {
 		newRulesCommand(),
 		newRedactCommand(),
 		newDemoCommand(),
+		newDemoShopCommand(),
+		newDemoAttackCommand(),
 		newBenchCommand(),
 		newReadParquetCommand(),
 		newConfigCommand(),

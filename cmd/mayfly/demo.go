@@ -24,8 +24,14 @@ shop, its stock server and short report jobs in Docker containers, with attacks 
 two of the shops. It runs the commands that you would run, says what each does and
 where its file is, and ends with what came of it.
 
+With --live it does so on this host, as root and with Docker: it runs three little
+shops in containers without a network, records them, learns, attacks one of them
+harmlessly, and looks whether it finds that. It takes a minute and a half, and removes
+what it started.
+
   mayfly demo
   mayfly demo -o /tmp/first-look
+  mayfly demo --live -o live-out
 
 ` + exitStatuses
 
@@ -38,16 +44,28 @@ type demoStep struct {
 
 func newDemoCommand() *cobra.Command {
 	var out string
+	var live bool
+	seconds := 40
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Go the whole way on a recording that ships with mayfly",
 		Long:  demoLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case cmd.Flags().Changed("seconds") && !live:
+				return usageErrorf("demo: --seconds without --live: the recording is as long as it is")
+			case seconds < 10 || seconds > 3600:
+				return usageErrorf("demo: --seconds: want 10 to 3600, got %d", seconds)
+			case live:
+				return runDemoLive(cmd.Context(), out, seconds, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			return runDemo(cmd.Context(), out, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "demo-out", "`folder` for what the steps write")
+	cmd.Flags().BoolVar(&live, "live", false, "record containers of this host rather than replay a recording (root, Docker)")
+	cmd.Flags().IntVar(&seconds, "seconds", seconds, "with --live: how long to learn")
 	return cmd
 }
 
