@@ -10,8 +10,10 @@ import (
 
 // The frame of a chart's axes, in SVG units; the template has the canvas around it.
 const (
-	FrameLeft, FrameRight = 52.0, 408.0
-	FrameTop, FrameBottom = 12.0, 244.0
+	FrameLeft   = 52.0
+	FrameRight  = 408.0
+	FrameTop    = 12.0
+	FrameBottom = 244.0
 )
 
 // Chart is one drawing: axes, lines and marks, all in SVG units.
