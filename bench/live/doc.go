@@ -1,11 +1,12 @@
-// Package live measures the whole of mayfly on real containers: web servers, a
-// database and short jobs under load, trained on as they usually are, then
-// watched while some of them are attacked. Everything is in its test:
+// Package live measures the whole of mayfly on real containers: web servers, scripts
+// behind one, databases, workers and short jobs under load, trained on as they usually
+// are, then watched while some of them are attacked. Everything is in its test:
 //
 //	go test ./bench/live -v -timeout 0 -minutes 4
 //
 // records six minutes to learn from and four to look at; with -keep DIR the
-// recordings stay, and -again DIR learns and looks again in them.
+// recordings stay, and -again DIR learns and looks again in them. Container-days
+// want many light containers: -servers 30 -rate 2 -learn 22 -minutes 24 is two.
 //
 //	go test ./bench/live -v -timeout 0 -run TestRules -replicas 25
 //

@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +23,13 @@ import (
 
 var (
 	minutes = flag.Float64("minutes", 0, "how long to look for attacks, after half as long again to learn; 0: not at all")
+	learn   = flag.Float64("learn", 0, "how many minutes to learn; 0: half as long again as -minutes")
+	servers = flag.Int("servers", 2, "containers of each kind of server at a time")
+	rate    = flag.Float64("rate", 40, "mean requests a second to a server; a script gets an eighth")
+	pause   = flag.Float64("pause", 1, "of jobs, times 1 to 3 seconds")
+	fresh   = flag.Bool("fresh", false, "do the attacks that no design was made with, too")
+	run     = flag.String("run", "1", "name of the run, in labels and names of containers")
+	beside  = flag.Bool("beside", false, "do not keep other tests with containers waiting")
 	keep    = flag.String("keep", "", "folder to leave recordings, labels and findings in")
 	again   = flag.String("again", "", "folder that -keep left: learn and look again, without recording")
 )
@@ -48,10 +58,14 @@ func TestLive(t *testing.T) {
 	if m.dir == "" {
 		m.dir = t.TempDir()
 	}
-	p := &place{docker: dockertest.StartDaemon(t), load: build(t, "./load")}
-	p.web, p.db, p.jobs = images(t, p.docker)
+	p := &place{docker: &dockertest.Daemon{Host: os.Getenv("DOCKER_HOST")}, load: build(t, "./load")}
+	if !*beside {
+		p.docker = dockertest.StartDaemon(t)
+	}
+	p.images(t)
 
-	m.record(t, p, "usual", func(seconds int) { p.usual(t, seconds) }, int(90**minutes))
+	usual := int(60 * cmp.Or(*learn, 1.5**minutes))
+	m.record(t, p, "usual", func(seconds int) { p.usual(t, seconds) }, usual)
 	m.record(t, p, "attacked", func(seconds int) { m.labels = p.attacked(t, seconds) }, int(60**minutes))
 	m.write(t, "labels.csv", m.labels)
 	m.report(t)
@@ -79,17 +93,23 @@ func (m *measurement) write(t *testing.T, name string, labels []feature.Label) {
 // record records what do does.
 func (m *measurement) record(t *testing.T, p *place, name string, do func(seconds int), seconds int) {
 	t.Helper()
-	cmd := exec.Command(m.binary, "record", "-o", m.path(name), "--rotate", "1h", "--select", "image=mayfly-live/*")
+	cmd := exec.Command(m.binary, "record", "-o", m.path(name), "--rotate", "1h", "--select", "label="+label+"="+*run)
 	if p.docker.Host != "" {
 		cmd.Args = append(cmd.Args, "--runtime", "docker="+p.docker.Host)
 	}
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	said := new(watched)
+	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // where the test ends before it asks it to stop
-	time.Sleep(3 * time.Second)
+	// What begins while the recorder begins is seen in part: a busy machine took it
+	// longer than any fixed sleep.
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(said.String(), `"msg":"recording"`); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("mayfly record: does not record\n%s", said.String())
+		}
+	}
 	do(seconds)
 	p.loads.Wait()
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -99,6 +119,24 @@ func (m *measurement) record(t *testing.T, p *place, name string, do func(second
 		t.Fatalf("mayfly record: %v\n%s", err, said.String())
 	}
 	t.Logf("mayfly record, %s, %d s\n%s", name, seconds, said.String())
+}
+
+// watched is what a program has said so far.
+type watched struct {
+	sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	w.Lock()
+	defer w.Unlock()
+	return w.text.Write(b)
+}
+
+func (w *watched) String() string {
+	w.Lock()
+	defer w.Unlock()
+	return w.text.String()
 }
 
 // mayfly runs a command line that must not fail, or only in part.
@@ -114,54 +152,74 @@ func (m *measurement) mayfly(t *testing.T, args ...string) (stdout []byte) {
 	return out.Bytes()
 }
 
-// usual is a time without attacks. Two web servers and two
-// databases run at a time; halfway through others take their place.
+// kinds of servers.
+var kinds = []string{"web", "db", "cgi", "worker"}
+
+// label is of all containers, its value the name of the run.
+const label = "mayfly-live"
+
+// usual is a time without attacks: servers of each kind at a time; halfway through
+// others take their place.
 func (p *place) usual(t *testing.T, seconds int) {
 	t.Helper()
 	p.runJobs(t, seconds)
-	half := seconds / 2
+	begin := time.Now()
 	for n := range 2 {
-		var servers []*dockertest.Container
-		for side := range 2 {
-			servers = append(servers, p.serve(t, fmt.Sprintf("web-usual-%d-%d", n, side), p.web, "http", webPort, half),
-				p.serve(t, fmt.Sprintf("db-usual-%d-%d", n, side), p.db, "redis", redisPort, half))
+		end := begin.Add(time.Duration((n+1)*seconds/2) * time.Second)
+		var running []*dockertest.Container
+		for side := range *servers {
+			for _, kind := range kinds {
+				running = append(running, p.serve(t, kind, fmt.Sprintf("usual-%d-%d", n, side), end))
+			}
 		}
-		time.Sleep(time.Duration(half+2) * time.Second)
-		for _, c := range servers {
+		time.Sleep(time.Until(end.Add(2 * time.Second)))
+		for _, c := range running {
 			c.Remove(t)
 		}
 	}
 }
 
-// attacked is a time in which one web server of three, one database of three and
-// some of the jobs are attacked, in an order of chance.
+// attacked is a time in which some of the servers, one after the other, and some of
+// the jobs are attacked, in an order of chance.
 func (p *place) attacked(t *testing.T, seconds int) (labels []feature.Label) {
 	t.Helper()
 	p.runJobs(t, seconds)
-	replicas := map[string]*dockertest.Container{}
-	for n := range 3 {
-		replicas["web"] = p.serve(t, fmt.Sprintf("web-%d", n), p.web, "http", webPort, seconds)
-		replicas["db"] = p.serve(t, fmt.Sprintf("db-%d", n), p.db, "redis", redisPort, seconds)
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	running := map[string][]*dockertest.Container{}
+	for n := range *servers {
+		for _, kind := range kinds {
+			running[kind] = append(running[kind], p.serve(t, kind, fmt.Sprint(n), end))
+		}
 	}
 	begin := time.Now()
+	seconds = int(time.Until(end).Seconds())
+	attacks := attacks
+	if *fresh {
+		attacks = slices.Concat(attacks, freshAttacks)
+	}
 	order := rand.New(rand.NewPCG(1, 2)).Perm(len(attacks))
 	for i, at := range order {
 		// They begin after a sixth of the time and end before the last tenth.
 		due := time.Duration(float64(seconds)*(1./6+0.73*float64(i)/float64(len(order)))*1e3) * time.Millisecond
 		time.Sleep(time.Until(begin.Add(due)))
-		labels = append(labels, p.perform(t, attacks[at], replicas))
+		a := attacks[at]
+		var c *dockertest.Container
+		if n := len(running[a.in]); n > 0 {
+			c = running[a.in][i%n]
+		}
+		labels = append(labels, p.perform(t, a, c))
 	}
 	p.loads.Wait()
 	return labels
 }
 
-// sent sends commands to a container's database and returns what it answers.
-func sent(t *testing.T, pid, commands string) string {
+// sent sends text to a container's server and returns what it answers.
+func sent(t *testing.T, pid, port, text string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "nsenter", "-t", pid, "-n", "/bin/busybox", "nc", "-w", "2", "127.0.0.1", redisPort)
-	cmd.Stdin = strings.NewReader(commands + "QUIT\r\n")
+	cmd := exec.CommandContext(ctx, "nsenter", "-t", pid, "-n", "/bin/busybox", "nc", "-w", "2", "127.0.0.1", port)
+	cmd.Stdin = strings.NewReader(text)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Logf("nc: %v", err)

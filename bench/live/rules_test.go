@@ -61,7 +61,7 @@ func TestRules(t *testing.T) {
 	}
 	// No lock: it would keep tests waiting for an hour, and --select keeps theirs out.
 	p := &place{docker: &dockertest.Daemon{Host: os.Getenv("DOCKER_HOST")}, load: build(t, "./load")}
-	p.web, p.db, p.jobs = images(t, p.docker)
+	p.images(t)
 	p.jobOptions = labelled("job")
 	f := &fleet{place: p, service: filepath.Join(m.dir, "service")}
 	if err := os.WriteFile(f.service, []byte(service), 0o755); err != nil { //nolint:gosec // a program
@@ -124,7 +124,7 @@ func (f *fleet) grow(t *testing.T, n int) {
 			more        []string
 		}{{"web", f.web, nil}, {"db", f.db, nil}, {"job", f.jobs, []string{"/bin/service"}}} {
 			f.started++
-			options := append(labelled(w.kind), "--network", "none", "--name", fmt.Sprintf("profile-%s-%d", w.kind, f.started))
+			options := append(options(labelled(w.kind)...), "--name", fmt.Sprintf("profile-%s-%d", w.kind, f.started))
 			if w.more != nil {
 				options = append(options, "--volume", f.service+":/bin/service:ro")
 			}
@@ -184,7 +184,7 @@ func (f *fleet) attacked(t *testing.T, seconds int) (labels []feature.Label) {
 			how[i] = strings.Replace(how[i], "2000000", "200000", 1) // a miner need not take minutes of a busy machine
 		}
 		a.how = how
-		labels = append(labels, f.perform(t, a, targets))
+		labels = append(labels, f.perform(t, a, targets[a.in]))
 		time.Sleep(3 * time.Second)
 	}
 	return labels

@@ -1,5 +1,5 @@
 // Load keeps a server on loopback busy, as its users would: load KIND PORT SECONDS
-// SEED [RATE], where KIND is http or redis. How many requests come in a second
+// SEED [RATE], where KIND is http, cgi or redis. How many requests come in a second
 // wanders between RATE/8 and twice RATE (default 42), with pauses; the seed decides
 // all chance.
 package main
@@ -45,9 +45,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	request := map[string]func(string, *rand.Rand) error{"http": get, "redis": commands}[args[0]]
+	request := map[string]func(string, *rand.Rand) error{"http": get, "cgi": ask, "redis": commands}[args[0]]
 	if request == nil {
-		return fmt.Errorf("kind %q: want http or redis", args[0])
+		return fmt.Errorf("kind %q: want http, cgi or redis", args[0])
 	}
 	chance := rand.New(rand.NewPCG(seed, 1))
 	length := time.Duration(seconds * float64(time.Second))
@@ -68,6 +68,11 @@ func run(args []string) error {
 	return nil
 }
 
+// ask has a script make a page.
+func ask(address string, chance *rand.Rand) error {
+	return send(http.MethodGet, "http://"+address+fmt.Sprintf("/cgi-bin/report?n=%d", 1+chance.IntN(40)), chance)
+}
+
 // get asks for a page as browsers do: mostly small ones, now and then a large one,
 // a part of it, one that is not there, or what has not changed.
 func get(address string, chance *rand.Rand) error {
@@ -76,9 +81,13 @@ func get(address string, chance *rand.Rand) error {
 	if chance.IntN(20) == 0 {
 		method = http.MethodHead
 	}
+	return send(method, "http://"+address+paths[chance.IntN(len(paths))], chance)
+}
+
+func send(method, url string, chance *rand.Rand) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+address+paths[chance.IntN(len(paths))], nil)
+	r, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return err
 	}
