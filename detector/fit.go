@@ -230,26 +230,18 @@ func (t Training) encode(ctx context.Context, space *feature.Space, opts Options
 // look notes when the training time was, and counts the windows that are not
 // learned from.
 func (t Training) look(ctx context.Context, engine string, r *rows) error {
-	var w feature.Window
-	for rec, err := range t.Windows(ctx) {
+	for w, err := range feature.Each(t.Windows(ctx)) {
 		if err != nil {
 			return err
 		}
-		windows, err := feature.View(rec)
-		if err != nil {
-			return err
-		}
-		for i := range windows.Len() {
-			windows.At(i, &w)
-			r.see(&w)
-			switch c := t.class(&w); {
-			case c == Neither || c == Attack && engine != Random:
-				r.counts.SetAside++
-			case c == trimmed:
-				r.counts.Trimmed++
-			case c == capped:
-				r.counts.Capped++
-			}
+		r.see(w)
+		switch c := t.class(w); {
+		case c == Neither || c == Attack && engine != Random:
+			r.counts.SetAside++
+		case c == trimmed:
+			r.counts.Trimmed++
+		case c == capped:
+			r.counts.Capped++
 		}
 	}
 	return nil

@@ -90,20 +90,12 @@ func (t Training) fitTrimmed(ctx context.Context, opts Options) (*Detector, erro
 	}
 	d.Manifest.Trim = opts.Trim
 	d.Manifest.Oddest = make([]OddWindow, min(len(oddest), maxOddest))
-	var w feature.Window
-	for rec, err := range rest.of(ctx, trimmed) {
+	for w, err := range feature.Each(rest.of(ctx, trimmed)) {
 		if err != nil {
 			return nil, err
 		}
-		windows, err := feature.View(rec)
-		if err != nil {
-			return nil, err
-		}
-		for i := range windows.Len() {
-			windows.At(i, &w)
-			if at := aside[placeOf(&w)]; at < maxOddest {
-				d.Manifest.Oddest[at] = d.odd(&w, oddest[at].score)
-			}
+		if at := aside[placeOf(w)]; at < maxOddest {
+			d.Manifest.Oddest[at] = d.odd(w, oddest[at].score)
 		}
 	}
 	return d, nil
@@ -135,27 +127,19 @@ func (t Training) capContainers(ctx context.Context, opts Options) (Training, er
 	long := int64(cmp.Or(opts.Learn.LongWindows, feature.DefaultLearnOptions.LongWindows))
 	stretchOf := func(w *feature.Window) int64 { return w.StartNS / (w.WidthNS * min(most, capStretch*long)) }
 	windows := map[containerKey]map[int64]int64{} // of each stretch
-	var w feature.Window
-	for rec, err := range t.of(ctx, Normal) {
+	for w, err := range feature.Each(t.of(ctx, Normal)) {
 		if err != nil {
 			return t, err
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			return t, err
+		if w.WidthNS <= 0 {
+			return t, errors.New("windows without a width")
 		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			if w.WidthNS <= 0 {
-				return t, errors.New("windows without a width")
-			}
-			key := containerKey{w.Host, w.ContainerID}
-			if windows[key] == nil {
-				windows[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = map[int64]int64{stretchOf(&w): 1}
-				continue
-			}
-			windows[key][stretchOf(&w)]++
+		key := containerKey{w.Host, w.ContainerID}
+		if windows[key] == nil {
+			windows[containerKey{strings.Clone(w.Host), strings.Clone(w.ContainerID)}] = map[int64]int64{stretchOf(w): 1}
+			continue
 		}
+		windows[key][stretchOf(w)]++
 	}
 	for key, counts := range windows {
 		windows[key] = chosenStretches(key, counts, most, opts.Seed)

@@ -225,24 +225,16 @@ func (s *lives) classOf(w *feature.Window, l *life, aftermath time.Duration) det
 func (s *lives) poisoned(ctx context.Context, p *split, opts SplitOptions) (map[place]bool, error) {
 	chosen, normals := map[place]bool{}, 0
 	var candidates []place
-	var w feature.Window
-	for rec, err := range s.records(func(l *life) bool { return !p.test[l] })(ctx) {
+	for w, err := range feature.Each(s.records(func(l *life) bool { return !p.test[l] })(ctx)) {
 		if err != nil {
 			return nil, err
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			return nil, err
-		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			switch l := s.of(&w); s.classOf(&w, l, opts.Measure.Aftermath) {
-			case detector.Normal:
-				normals++
-			case detector.Attack:
-				if p.poison[l] {
-					candidates = append(candidates, place{l, w.StartNS})
-				}
+		switch l := s.of(w); s.classOf(w, l, opts.Measure.Aftermath) {
+		case detector.Normal:
+			normals++
+		case detector.Attack:
+			if p.poison[l] {
+				candidates = append(candidates, place{l, w.StartNS})
 			}
 		}
 	}
@@ -323,21 +315,13 @@ func (s *lives) baselines(ctx context.Context, p *split, labels []feature.Label,
 	const most = 4000 // training windows, evenly spread: neighbours are looked for one by one
 	var training []sample
 	ordered := false
-	var w feature.Window
-	for rec, err := range s.records(func(l *life) bool { return !p.test[l] })(ctx) {
+	for w, err := range feature.Each(s.records(func(l *life) bool { return !p.test[l] })(ctx)) {
 		if err != nil {
 			return nil, err
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			return nil, err
-		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			if s.classOf(&w, s.of(&w), opts.Measure.Aftermath) == detector.Normal && len(w.Calls) > 0 {
-				training = append(training, windowSample(&w))
-				ordered = ordered || len(w.Trigrams) > 0
-			}
+		if s.classOf(w, s.of(w), opts.Measure.Aftermath) == detector.Normal && len(w.Calls) > 0 {
+			training = append(training, windowSample(w))
+			ordered = ordered || len(w.Trigrams) > 0
 		}
 	}
 	if step := (len(training) + most - 1) / most; step > 1 {
@@ -368,28 +352,20 @@ func (s *lives) baselines(ctx context.Context, p *split, labels []feature.Label,
 
 func (s *lives) scoreBaseline(ctx context.Context, p *split, score func(*sample) float64) (*Windows, error) {
 	out, at := &Windows{Threshold: math.Inf(1)}, map[*life]int32{}
-	var w feature.Window
-	for rec, err := range s.records(func(l *life) bool { return p.test[l] })(ctx) {
+	for w, err := range feature.Each(s.records(func(l *life) bool { return p.test[l] })(ctx)) {
 		if err != nil {
 			return nil, err
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			return nil, err
+		l := s.of(w)
+		if _, ok := at[l]; !ok {
+			at[l] = int32(len(out.Containers))
+			out.Containers = append(out.Containers, l.Container)
 		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			l := s.of(&w)
-			if _, ok := at[l]; !ok {
-				at[l] = int32(len(out.Containers))
-				out.Containers = append(out.Containers, l.Container)
-			}
-			row := Scored{Container: at[l], StartNS: w.StartNS, WidthNS: w.WidthNS}
-			if own := windowSample(&w); len(own.bag) > 0 {
-				row.Score = score(&own)
-			}
-			out.Rows = append(out.Rows, row)
+		row := Scored{Container: at[l], StartNS: w.StartNS, WidthNS: w.WidthNS}
+		if own := windowSample(w); len(own.bag) > 0 {
+			row.Score = score(&own)
 		}
+		out.Rows = append(out.Rows, row)
 	}
 	return out, nil
 }

@@ -39,19 +39,11 @@ type lives struct {
 func survey(ctx context.Context, files []*feature.File, labels []feature.Label) (*lives, error) {
 	s := &lives{files: files, labels: labels, byKey: map[[2]string]*life{}}
 	var reading string
-	var w feature.Window
-	for rec, err := range chain(ctx, files, &reading) {
+	for w, err := range feature.Each(chain(ctx, files, &reading)) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", reading, err)
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", reading, err)
-		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			s.add(&w)
-		}
+		s.add(w)
 	}
 	s.all = slices.SortedFunc(maps.Values(s.byKey), func(a, b *life) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.ID, b.ID))

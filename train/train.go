@@ -152,20 +152,12 @@ func windows(ctx context.Context, files []input) iter.Seq2[arrow.Record, error] 
 // look passes over the windows once, for the split.
 func look(ctx context.Context, files []input, byTime bool) (*survey, error) {
 	seen := &survey{lives: map[containerKey]*lifetime{}}
-	var w feature.Window
-	for rec, err := range windows(ctx, files) {
+	for w, err := range feature.Each(windows(ctx, files)) {
 		if err != nil {
 			return nil, err
 		}
-		view, err := feature.View(rec)
-		if err != nil {
+		if err := seen.add(w, byTime); err != nil {
 			return nil, err
-		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			if err := seen.add(&w, byTime); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return seen, nil
