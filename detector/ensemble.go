@@ -26,18 +26,18 @@ type ensemble struct {
 	members  []familyForest
 }
 
-// familyForest is a forest over some of the features.
+// familyForest is a forest over some of the features, or one feature by itself.
 type familyForest struct {
 	columns  []int     // of the features, ascending
 	floors   []float32 // beside columns: what is less counts as this; may be minus infinity
 	weight   float64
 	surprise *surprise
-	forest   *forest.Isolation
+	forest   *forest.Isolation // nil: the one feature is bits
 }
 
 // share is a family of features and what its forest may spend.
 type share struct {
-	family string // "": all but mix
+	family string // "": all but mix and rarity
 	weight float64
 	// oneSided makes what is less than usual as good as usual. A forest finds a
 	// window odd that lies nearer to what was learned than others do; no attack is.
@@ -49,6 +49,10 @@ type share struct {
 // nearest learned window, the order of calls, and all features together, for what
 // only events and long time scales show.
 const jointShare = 0.75
+
+// rarityShare is the weight of what is new, where events are known: it speaks
+// seldom, and then plainly.
+const rarityShare = 0.75
 
 // shares are the members for a space and its training rows. The joint features
 // count as far as they are founded: on enough windows, and on work that repeats
@@ -77,6 +81,14 @@ func (r *rows) shares(space *feature.Space) []share {
 	for i := range out {
 		if out[i].family != "joint" {
 			out[i].weight *= (1 - joint) / sum
+		}
+	}
+	for _, c := range columnsOf("rarity", space.Features()) {
+		if slices.ContainsFunc(r.columns[c], func(v float32) bool { return v == v }) {
+			for i := range out {
+				out[i].weight *= 1 - rarityShare
+			}
+			out = append(out, share{"rarity", rarityShare, false})
 		}
 	}
 	return out
@@ -163,7 +175,7 @@ func raised(column []float32, floor float32) []float32 {
 // columnsOf are the places of a family's features.
 func columnsOf(family string, all []feature.Feature) (at []int) {
 	for i, f := range all {
-		if f.Family == family || family == "" && f.Family != "mix" {
+		if f.Family == family || family == "" && f.Family != "mix" && f.Family != "rarity" {
 			at = append(at, i)
 		}
 	}
@@ -189,17 +201,10 @@ func (r *rows) ensemble(opts Options, space *feature.Space) (*ensemble, []float6
 	for _, f := range r.shares(space) {
 		m := familyForest{columns: columnsOf(f.family, all), weight: f.weight}
 		m.floors = r.floors(m.columns, f.oneSided)
-		own := r.only(m.columns, m.floors)
-		grown, err := own.fit(opts, nil)
+		scores, err := r.member(&m, opts, f.family)
 		if err != nil {
 			return nil, nil, err
 		}
-		m.forest = grown.(*forest.Isolation)
-		scores, err := own.heldOutScores(opts)
-		if err != nil {
-			return nil, nil, err
-		}
-		m.surprise = newSurprise(scores)
 		if nats == nil {
 			nats = slices.Repeat([]float64{math.Inf(-1)}, len(scores))
 		}
@@ -214,7 +219,39 @@ func (r *rows) ensemble(opts Options, space *feature.Space) (*ensemble, []float6
 	return e, nats, nil
 }
 
-// nats is how rare a score of the forest is, given what it may spend.
+// member makes a member ready, and returns its scores of the normal rows, held out.
+func (r *rows) member(m *familyForest, opts Options, family string) (scores []float64, err error) {
+	bits := family == "rarity"
+	if bits {
+		for _, i := range r.heldOutRows(opts.Engine) {
+			scores = append(scores, float64(r.columns[m.columns[0]][i]))
+		}
+	} else {
+		own := r.only(m.columns, m.floors)
+		grown, err := own.fit(opts, nil)
+		if err != nil {
+			return nil, err
+		}
+		m.forest = grown.(*forest.Isolation)
+		if scores, err = own.heldOutScores(opts); err != nil {
+			return nil, err
+		}
+	}
+	m.surprise = newSurprise(scores, bits)
+	return scores, nil
+}
+
+// score scores columns of features.
+func (m *familyForest) score(x [][]float32, out []float32, threads int) error {
+	own := m.take(x)
+	if m.forest == nil {
+		copy(out, own[0])
+		return nil
+	}
+	return m.forest.Score(own, out, threads)
+}
+
+// nats is how rare a score is, given what the member may spend.
 func (m *familyForest) nats(score float64) float64 {
 	return m.surprise.nats(score) + math.Log(m.weight)
 }
@@ -239,7 +276,7 @@ func (e *ensemble) Score(x [][]float32, out []float32, threads int) error {
 	nats, scores := slices.Repeat([]float64{math.Inf(-1)}, len(out)), make([]float32, len(out))
 	for i := range e.members {
 		m := &e.members[i]
-		if err := m.forest.Score(m.take(x), scores, threads); err != nil {
+		if err := m.score(x, scores, threads); err != nil {
 			return err
 		}
 		for k, s := range scores {
@@ -272,7 +309,7 @@ func (e *ensemble) Contributions(row []float32, out []float64) (base float64, er
 	}
 	for i := range e.members {
 		m := &e.members[i]
-		if err := m.forest.Score(m.take(column), score, 1); err != nil {
+		if err := m.score(column, score, 1); err != nil {
 			return 0, err
 		}
 		if v := m.nats(float64(score[0])); v > most {
@@ -280,6 +317,11 @@ func (e *ensemble) Contributions(row []float32, out []float64) (base float64, er
 		}
 	}
 	m := &e.members[best]
+	clear(out)
+	if m.forest == nil {
+		out[m.columns[0]] = -most // less path, as it were
+		return 0, nil
+	}
 	own, part := make([]float32, len(m.columns)), make([]float64, len(m.columns))
 	for i, c := range m.columns {
 		own[i] = max(row[c], m.floors[i]) // NaN stays
@@ -287,7 +329,6 @@ func (e *ensemble) Contributions(row []float32, out []float64) (base float64, er
 	if base, err = m.forest.Contributions(own, part); err != nil {
 		return 0, err
 	}
-	clear(out)
 	for i, c := range m.columns {
 		out[c] = part[i]
 	}

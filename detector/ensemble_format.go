@@ -32,9 +32,12 @@ func (e *ensemble) MarshalBinary() ([]byte, error) {
 			b = le.AppendUint32(b, math.Float32bits(v))
 		}
 		b = m.surprise.append(b)
-		trees, err := m.forest.MarshalBinary()
-		if err != nil {
-			return nil, err
+		var trees []byte
+		if m.forest != nil {
+			var err error
+			if trees, err = m.forest.MarshalBinary(); err != nil {
+				return nil, err
+			}
 		}
 		b = le.AppendUint64(b, uint64(len(trees)))
 		b = append(b, trees...)
@@ -74,7 +77,7 @@ func readMember(b []byte, features uint32) (*familyForest, []byte, error) {
 	if len(b) < 12 {
 		return nil, nil, errShort
 	}
-	m := &familyForest{weight: math.Float64frombits(le.Uint64(b)), forest: new(forest.Isolation)}
+	m := &familyForest{weight: math.Float64frombits(le.Uint64(b))}
 	n := int(le.Uint32(b[8:]))
 	if b = b[12:]; n < 1 || n > int(features) || len(b) < 8*n {
 		return nil, nil, errShort
@@ -105,6 +108,14 @@ func readMember(b []byte, features uint32) (*familyForest, []byte, error) {
 	if b = b[8:]; size > uint64(len(b)) {
 		return nil, nil, errShort
 	}
+	if size == 0 {
+		if n != 1 {
+			return nil, nil, fmt.Errorf("%d features without a forest, want one", n)
+		}
+		m.surprise.bits = true
+		return m, b, nil
+	}
+	m.forest = new(forest.Isolation)
 	if err := m.forest.UnmarshalBinary(b[:size]); err != nil {
 		return nil, nil, err
 	}

@@ -13,7 +13,7 @@ func TestSurpriseCountsShares(t *testing.T) {
 	for i := range scores {
 		scores[i] = 0.3 + 0.4*float64(i)/998
 	}
-	s := newSurprise(scores)
+	s := newSurprise(scores, false)
 	for _, tc := range []struct{ score, share, within float64 }{
 		{0.7, 1.0 / 1000, 0.01},
 		{0.66, 0.1, 0.02},
@@ -38,14 +38,14 @@ func TestSurpriseCountsShares(t *testing.T) {
 }
 
 func TestSurpriseOfEqualScores(t *testing.T) {
-	s := newSurprise(slices.Repeat([]float64{0.5}, 100))
+	s := newSurprise(slices.Repeat([]float64{0.5}, 100), false)
 	if got := s.nats(0.5); got > 0.02 {
 		t.Errorf("got %g nats for what every window has, want none", got)
 	}
 	if s.nats(0.9) <= s.nats(0.5) {
 		t.Error("a score that no window had is no rarer than one that all have")
 	}
-	if one := newSurprise([]float64{0.4}); !(one.nats(0.6) > one.nats(0.4)) {
+	if one := newSurprise([]float64{0.4}, false); !(one.nats(0.6) > one.nats(0.4)) {
 		t.Error("of one window: want a higher score to be rarer")
 	}
 }
@@ -53,8 +53,8 @@ func TestSurpriseOfEqualScores(t *testing.T) {
 func TestEnsembleRoundTrip(t *testing.T) {
 	d := fit(t, Training{Windows: source(quiet(6, 200))}, nil)
 	e := d.model.(*ensemble)
-	if len(e.members) != 2 {
-		t.Fatalf("got %d forests, want the joint one and the one over all", len(e.members))
+	if len(e.members) != 3 || e.members[2].forest != nil {
+		t.Fatalf("got %d members, want forests over the joint features and over all, and what is new", len(e.members))
 	}
 	packed, err := e.MarshalBinary()
 	if err != nil {
@@ -117,7 +117,7 @@ func TestSharesFollowTheWindows(t *testing.T) {
 	for _, tc := range []struct {
 		windows     int
 		least, most float64
-	}{{20, 0.1, 0.35}, {2000, jointShare, jointShare}} {
+	}{{20, 0.1 * (1 - rarityShare), 0.35 * (1 - rarityShare)}, {2000, jointShare * (1 - rarityShare), jointShare * (1 - rarityShare)}} {
 		d := fit(t, Training{Windows: source(quiet(2, tc.windows/2))}, nil)
 		weight := d.model.(*ensemble).members[0].weight
 		if weight < tc.least-1e-9 || weight > tc.most+1e-9 {

@@ -50,8 +50,11 @@ func (e *ensemble) onnx() []onnx.Member {
 	for i := range e.members {
 		m := &e.members[i]
 		of := onnx.Member{
-			Forest: m.forest, Columns: m.columns, Slope: m.surprise.slope, Most: maxNats,
+			Forest: m.forest, Columns: m.columns, Floors: m.floors, Slope: m.surprise.slope, Most: maxNats,
 			Least: leastPlace, Greatest: greatestPlace, Offset: math.Log(m.weight),
+		}
+		if m.surprise.bits {
+			of.Least, of.Greatest = 0, greatestBits
 		}
 		for _, k := range m.surprise.knots {
 			of.At, of.Nats = append(of.At, k.at), append(of.Nats, k.nats)

@@ -168,7 +168,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"no space", func(all []part) []part { return slices.Delete(all, 1, 2) }, "not a detector: no space.json in it"},
 		{"no forest", func(all []part) []part { return all[:2] }, "not a detector: no forest.bin in it"},
 		{"a member twice", func(all []part) []part { return append(all, all[2]) }, `"forest.bin" stands in it twice`},
-		{"a newer version", field(t, "version", "2"), "manifest.json: detector of version 2, this mayfly reads version 1"},
+		{"a newer version", field(t, "version", "3"), "manifest.json: detector of version 3, this mayfly reads version 2"},
 		{"no version", field(t, "version", "null"), "manifest.json: detector of version 0"},
 		{"another format", field(t, "format", `"gzip"`), `manifest.json: want format "mayfly detector", got "gzip"`},
 		{"an unknown engine", field(t, "engine", `"svm"`), `manifest.json: unknown engine "svm"`},
@@ -189,9 +189,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"a deep manifest", field(t, "inputs", strings.Repeat("[", 1<<20)), "manifest.json: "},
 		{"a cut manifest", swap(manifestName, func(b []byte) []byte { return b[:len(b)/2] }), "manifest.json: unexpected end of JSON input"},
 		{"a cut space", swap(spaceName, func(b []byte) []byte { return b[:len(b)/2] }), "space.json: unexpected end of JSON input"},
-		{"a space of another format", text(t, spaceName, "mayfly space 1", "mayfly space 9"), "space.json: space: format: "},
+		{"a space of another format", text(t, spaceName, "mayfly space 2", "mayfly space 9"), "space.json: space: format: "},
 		{"a negative width of the space", text(t, spaceName, `"width_ns":1000000000`, `"width_ns":-1`), "space.json: space: width: got -1 ns"},
-		{"a space without workloads", swap(spaceName, func([]byte) []byte { return []byte(`{"format":"mayfly space 1"}`) }), "space.json: space: "},
+		{"a space without workloads", swap(spaceName, func([]byte) []byte { return []byte(`{"format":"mayfly space 2"}`) }), "space.json: space: "},
 		{"many bad ranges", swap(spaceName, func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"up":`), []byte(`"up":-`)) }), "space.json: space: workload "},
 		{"a forest of other features", swap(forestName, func([]byte) []byte { return narrow(t) }), "forest.bin: forest over 3 features, space.json has "},
 		{"a cut forest", swap(forestName, func(b []byte) []byte { return b[:len(b)-5] }), "forest.bin: "},
@@ -277,7 +277,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(byte(0), packed, []byte(nil), []byte(nil))
 		f.Add(byte(1), p[0].content, p[1].content, p[2].content)
 	}
-	f.Add(byte(1), []byte(`{"format":"mayfly detector","version":1}`), []byte("{}"), []byte{})
+	f.Add(byte(1), []byte(`{"format":"mayfly detector","version":2}`), []byte("{}"), []byte{})
 	f.Add(byte(0), []byte("PK\x05\x06"), []byte(nil), []byte(nil))
 	window := attack(quiet(1, 1)[0])
 	f.Fuzz(func(t *testing.T, how byte, a, b, c []byte) {

@@ -9,7 +9,7 @@ import (
 
 // Version is the version of the detector file that this package writes, and the
 // only one that it reads.
-const Version = 1
+const Version = 2
 
 // format names the file in its manifest.
 const format = "mayfly detector"

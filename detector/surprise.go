@@ -16,14 +16,18 @@ import (
 // for a forest with a box is the logarithm of how far outside a window lies: a
 // distance twice as large is so many times rarer as it was in the tail of training.
 // That beyond is an assumption, and serves to tell strange from stranger.
+//
+// A feature that is by itself how rare something is, in bits, needs no forest: its
+// place is its value, and it is never believed to be rarer than it says.
 type surprise struct {
 	knots []knot  // ascending in at and nats
 	slope float64 // nats per unit beyond the last knot, > 0
+	bits  bool    // scores are bits, not of a forest
 }
 
 // knot is a place that shares were counted at.
 type knot struct {
-	at   float64 // stretched score
+	at   float64 // place: a stretched score, or bits
 	nats float64 // -ln of the share of windows at or above it
 }
 
@@ -35,6 +39,7 @@ const (
 	maxNats   = 1e4
 
 	leastPlace, greatestPlace = -5, 17 // of stretched
+	greatestBits              = 99
 )
 
 // stretched makes room near 1, where far away windows crowd.
@@ -45,15 +50,26 @@ func stretched(score float64) float64 {
 	return min(max(-math.Log(-math.Log2(min(score, 1))), leastPlace), greatestPlace)
 }
 
+// place is where a score stands among the knots. Bits that are not known are none.
+func (s *surprise) place(score float64) float64 {
+	switch {
+	case !s.bits:
+		return stretched(score)
+	case score != score:
+		return 0
+	}
+	return min(max(score, 0), greatestBits)
+}
+
 // newSurprise counts shares of scores, which must not be empty.
-func newSurprise(scores []float64) *surprise {
+func newSurprise(scores []float64, bits bool) *surprise {
+	s := &surprise{bits: bits}
 	at := make([]float64, len(scores))
-	for i, s := range scores {
-		at[i] = stretched(s)
+	for i, score := range scores {
+		at[i] = s.place(score)
 	}
 	slices.Sort(at)
 	n := len(at)
-	s := &surprise{}
 	next := n // the last knot was of the windows from here on
 	for first := n - 1; first >= 0; first-- {
 		if first > 0 && at[first-1] == at[first] {
@@ -67,6 +83,9 @@ func newSurprise(scores []float64) *surprise {
 		s.knots = append(s.knots, knot{at[first], -math.Log(float64(above) / float64(n+1))})
 	}
 	slices.Reverse(s.knots)
+	if bits {
+		s.knots = steps(s.knots)
+	}
 	s.knots = thinned(s.knots)
 	tail := min(max(int(tailShare*float64(n)), minTail), n-1)
 	mean, from := 0.0, at[n-1-tail]
@@ -74,7 +93,29 @@ func newSurprise(scores []float64) *surprise {
 		mean += (v - from) / float64(tail)
 	}
 	s.slope = 1 / max(mean, leastMean) // no tail: NaN compares as less
+	if bits {
+		s.slope = min(s.slope, math.Ln2)
+	}
 	return s
+}
+
+// steps makes the knots a staircase: between two of them a share is that of the
+// upper one, since so many windows lie above, or as many bits as there are, where
+// those are fewer. Scores of a forest lie so close that a line between them does no
+// harm; most windows have no bits at all, and the few that have some lie far apart.
+func steps(knots []knot) []knot {
+	const width = 0.01 // bits, of a step
+	out := knots[:1:1]
+	for i := 1; i < len(knots); i++ {
+		if foot := knots[i-1].at + width; foot < knots[i].at {
+			out = append(out, knot{foot, min(knots[i].nats, foot*math.Ln2)})
+			if full := knots[i].nats / math.Ln2; full > foot && full < knots[i].at {
+				out = append(out, knot{full, knots[i].nats})
+			}
+		}
+		out = append(out, knot{knots[i].at, min(knots[i].nats, knots[i].at*math.Ln2)})
+	}
+	return out
 }
 
 // thinned keeps the rarest maxKnots-1 knots and the first.
@@ -87,7 +128,7 @@ func thinned(knots []knot) []knot {
 
 // nats is how rare a score is.
 func (s *surprise) nats(score float64) float64 {
-	v, last := stretched(score), len(s.knots)-1
+	v, last := s.place(score), len(s.knots)-1
 	i, _ := slices.BinarySearchFunc(s.knots, v, func(k knot, v float64) int {
 		if k.at < v {
 			return -1

@@ -87,7 +87,9 @@ type reading struct {
 	novel    [numNovel]uint64
 	steps    []step
 	surprise float64
-	median   float64    // of the surprise
+	median   float64 // of the surprise
+	rarity   float64 // of what is new
+	branches map[string]int
 	excess   float64    // median of the surprise above the usual
 	nearest  [3]float64 // by order, by calls, by calls of the long scale
 	values   []weighed  // scratch
@@ -139,6 +141,10 @@ func (e *Encoder) read(w *Window) *reading {
 	r.families = familyCounts(w)
 	r.steps = m.steps(w, r.steps)
 	r.novel = m.novelty(w, r.steps)
+	if r.branches == nil {
+		r.branches = map[string]int{}
+	}
+	r.rarity = m.rarity(w, r.branches)
 	r.sequence(&m)
 	r.long.addNovelty(r.novel)
 	r.deviate(&m)

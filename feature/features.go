@@ -58,7 +58,10 @@ func makeFeatures() []Feature {
 	all = append(all, noveltyFeatures()...)
 	all = append(all, sequenceFeatures()...)
 	all = append(all, mixFeatures()...)
-	return append(all, counterFeatures()...)
+	all = append(all, counterFeatures()...)
+	return append(all, Feature{Name: "rarity", Family: "rarity", Unit: "bits", Gone: MissingEvents,
+		Reason: "something new came where little or nothing new ever comes: a first file below a folder that was never written to, a first peer, a first privilege",
+		read:   func(r *reading) float64 { return r.rarity }})
 }
 
 // both makes a feature of the window and one of the long scale.

@@ -70,11 +70,16 @@ func (m *learning) part(key containerKey, startNS int64, folds int) (p part, ok 
 	if c == nil || startNS < c.from || startNS > c.to {
 		return part{}, false
 	}
+	return m.partOf(c, startNS, folds), true
+}
+
+// partOf is the part of a time of a container.
+func (m *learning) partOf(c *container, startNS int64, folds int) part {
 	n := len(m.containers)
 	blocks := int64((folds + n - 1) / n)
-	p = part{container: c.index, from: c.from, blockNS: (c.to-c.from)/blocks + 1}
+	p := part{container: c.index, from: c.from, blockNS: (c.to-c.from)/blocks + 1}
 	p.block = (startNS - c.from) / p.blockNS
-	return p, true
+	return p
 }
 
 // only reports whether a thing was seen within the part and nowhere else.

@@ -109,7 +109,9 @@ type learning struct {
 	counters   [NumCounters][2]histogram
 	families   [numFamilies][2]histogram
 	trigrams   map[uint32]*trigramLearning
-	items      map[string]*sole
+	items      map[string]*firstSeen
+	events     [NumCounters]*firstSeen // where a counter was more than 0
+	ageNS      int64                   // of the window at hand, since the first of its container
 	joint      jointLearning
 	samples    [3]sampler            // by order, by calls, by calls of the long scale
 	kept       [3][]*sampled         // what is left of them when the learning is finished
@@ -118,7 +120,7 @@ type learning struct {
 }
 
 type callLearning struct {
-	sole
+	firstSeen
 	scales [2]histogram // window, long
 }
 
@@ -150,7 +152,7 @@ func (l *learner) model(workload string) *learning {
 
 func newLearning() *learning {
 	return &learning{containers: map[containerKey]*container{}, calls: map[trace.Call]*callLearning{},
-		trigrams: map[uint32]*trigramLearning{}, items: map[string]*sole{}, missing: missingAll &^ TouchesGap,
+		trigrams: map[uint32]*trigramLearning{}, items: map[string]*firstSeen{}, missing: missingAll &^ TouchesGap,
 		samples: [3]sampler{{}, {}, {}}}
 }
 
@@ -164,6 +166,7 @@ func (l *learner) add(w *Window) error {
 	m := l.model(cleanName(w.Workload))
 	key := keyOf(w)
 	place := m.place(key, w.StartNS)
+	m.ageNS = w.StartNS - m.containers[key].from
 	long := l.tails.push(key, w, int64(l.opts.LongWindows))
 	m.windows++
 	m.missing &= w.Missing
@@ -190,10 +193,10 @@ func (m *learning) addCalls(w *Window, long *tail, at place) {
 	for i, c := range w.Calls {
 		s := m.calls[c]
 		if s == nil {
-			s = &callLearning{sole: sole{place: at, to: at.startNS}}
+			s = &callLearning{firstSeen: *m.first(at)}
 			m.calls[c] = s
 		}
-		s.see(at)
+		s.see(at, m.ageNS)
 		s.scales[0].add(uint64(w.CallCounts[i]))
 	}
 	for c, n := range long.calls {
@@ -218,6 +221,15 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 		s.count += uint64(w.TrigramCounts[i])
 		s.windows++
 	}
+	for c, n := range w.Counters {
+		if n == 0 || w.Missing&MissingEvents != 0 {
+			continue
+		}
+		if m.events[c] == nil {
+			m.events[c] = m.first(at)
+		}
+		m.events[c].see(at, m.ageNS)
+	}
 	l.items = l.items[:0]
 	var isNew [numNovelKinds]bool
 	for _, text := range w.Items {
@@ -227,9 +239,9 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 		}
 		l.items = append(l.items, item)
 		if s := m.items[text]; s != nil {
-			s.see(at)
+			s.see(at, m.ageNS)
 		} else if len(m.items) < l.opts.MaxItems*len(profile.Kinds()) {
-			m.items[strings.Clone(text)] = &sole{place: at, to: at.startNS}
+			m.items[strings.Clone(text)] = m.first(at)
 			if kind, ok := novelIndex[item.Kind]; ok {
 				isNew[kind-newItems] = true
 			}
@@ -256,12 +268,19 @@ func (l *learner) space() (*Space, error) {
 	s := &Space{WidthNS: l.width, LongWindows: l.opts.LongWindows, MaxContainers: l.opts.MaxContainers,
 		Profile: l.profile.Profile(), folds: l.opts.Folds, byName: map[string]*model{}}
 	all := make([]*learning, 0, len(l.models))
+	var trees []*branches
 	for _, name := range slices.Sorted(maps.Keys(l.models)) {
 		m := l.models[name]
 		all = append(all, m)
-		s.models = append(s.models, m.finish(name))
+		model := m.finish(name)
+		model.branches = m.tree(l.opts.Folds, int64(l.opts.LongWindows)*l.width)
+		s.models, trees = append(s.models, model), append(trees, model.branches)
 	}
 	s.global = merge(all).finish("")
+	s.global.branches = mergeBranches(trees)
+	for _, m := range slices.Concat(s.models, []*model{s.global}) {
+		m.Branches = m.branches.list
+	}
 	s.index()
 	return s, nil
 }

@@ -82,7 +82,7 @@ func (m *measure) seenItem(item profile.Item, text string) bool {
 		return true
 	}
 	s := m.model.learned.items[text]
-	return s == nil || !m.part.only(s)
+	return s == nil || !m.part.only(&s.sole)
 }
 
 // novelty counts what is new; steps are those of the window.

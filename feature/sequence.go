@@ -75,6 +75,10 @@ func (m *measure) steps(w *Window, to []step) []step {
 	return to
 }
 
+// fewSteps is how many steps surprise by themselves. Where a window has fewer, what
+// is missing counts as unsurprising: one odd step of an idle server is no program.
+const fewSteps = 8
+
 // surprises are the mean of the bits of a window's steps, their median, and the
 // median of what they have above the usual: a program that picks its next call
 // at random always surprises, an attack does so where the service is regular.
@@ -88,13 +92,16 @@ func surprises(steps []step, scratch *[]weighed) (mean, median, excess float64) 
 	if total == 0 {
 		return 0, 0, 0
 	}
-	sorted := (*scratch)[:0]
+	missing := max(0, fewSteps-total)
+	total += missing
+	sorted := append((*scratch)[:0], weighed{0, missing})
 	for i := range steps {
 		sorted = append(sorted, weighed{steps[i].bits, steps[i].count})
 	}
 	median = middle(sorted, total)
+	sorted[0] = weighed{0, missing}
 	for i := range steps {
-		sorted[i] = weighed{steps[i].excess, steps[i].count}
+		sorted[i+1] = weighed{steps[i].excess, steps[i].count}
 	}
 	*scratch = sorted
 	return mean / total, median, middle(sorted, total)

@@ -49,7 +49,9 @@ type model struct {
 	Joint           *jointModel `json:"joint"`            // how calls go together
 
 	Neighbours neighbours `json:"neighbours"`
+	Branches   []branch   `json:"branches"` // where something new may come, by node
 
+	branches *branches            // of Branches
 	workload *profile.Workload    // nil for the global one
 	callAt   [maxKnownCall]uint16 // place in Calls, from 1; 0 where it is not
 	pairs    map[uint32]pairModel // by the first two calls of trigrams
@@ -78,6 +80,10 @@ func (s *Space) index() {
 			}
 		}
 		m.indexSequences()
+		if m.branches == nil {
+			m.branches = &branches{list: m.Branches}
+			m.branches.index()
+		}
 	}
 	for _, m := range s.models {
 		m.workload = s.Profile.Workload(m.Name)

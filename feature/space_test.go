@@ -93,7 +93,7 @@ func TestEncodeShowsAttack(t *testing.T) {
 	quiet := sampleWindows(1, 1)[0]
 	attack := quiet
 	attack.Calls, attack.CallCounts = []trace.Call{0, 1, 3, 59}, []uint32{55, 22, 1, 2}
-	attack.Trigrams, attack.TrigramCounts = []uint32{Trigram(0, 1, 3), Trigram(3, 59, 0)}, []uint32{3, 1}
+	attack.Trigrams, attack.TrigramCounts = []uint32{Trigram(0, 1, 3), Trigram(3, 59, 0)}, []uint32{9, 3}
 	attack.Items, attack.ItemCounts = []string{"connect inet:10.0.0.9:4444", "exec /bin/sh", "read /etc/passwd"}, []uint32{1, 2, 1}
 	attack.Counters[NExecs] = 2
 	before := encode(t, s.NewEncoder(), []Window{quiet})[0]
@@ -104,7 +104,7 @@ func TestEncodeShowsAttack(t *testing.T) {
 			t.Errorf("%s: got %g in the attack, %g before, want %g, 0", name, got, before[name], want)
 		}
 	}
-	for _, name := range []string{"deviation_1", "deviation_1_long", "surprise"} {
+	for _, name := range []string{"deviation_1", "deviation_1_long", "surprise", "rarity"} {
 		if after[name] < before[name]+2 {
 			t.Errorf("%s: got %g in the attack, %g before", name, after[name], before[name])
 		}
@@ -277,7 +277,8 @@ func TestSpaceRefusesHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, change := range [][2]string{
-		{`"mayfly space 1"`, `"mayfly space 2"`},
+		{`"mayfly space 2"`, `"mayfly space 3"`},
+		{`"branches":[{"node":""`, `"branches":[{"node":"x"`},
 		{`"width_ns":1000000000`, `"width_ns":0`},
 		{`"long_windows":10`, `"long_windows":1000000000`},
 		{`"new_exec"`, `"new_exes"`},
@@ -308,7 +309,7 @@ func FuzzSpace(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
-	f.Add([]byte(`{"format":"mayfly space 1"}`))
+	f.Add([]byte(`{"format":"mayfly space 2"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var s Space
 		if s.UnmarshalJSON(text) != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // spaceFormat names what MarshalJSON writes, with its version.
-const spaceFormat = "mayfly space 1"
+const spaceFormat = "mayfly space 2"
 
 // spaceFile is a Space as JSON.
 type spaceFile struct {
@@ -161,6 +161,9 @@ func (m *model) check() error {
 		if i > 0 && m.Trigrams[i-1] >= t || t >= 1<<(3*callBits) || m.TrigramCounts[i] == 0 {
 			return fmt.Errorf("trigram %d: out of order, or never seen", t)
 		}
+	}
+	if err := checkBranches(m.Branches); err != nil {
+		return err
 	}
 	return m.Neighbours.check()
 }

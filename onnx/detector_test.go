@@ -27,6 +27,8 @@ func record(containers, windows int, strange bool) arrow.Record {
 				Calls:      []trace.Call{0, 1, 44, 45},
 				CallCounts: []uint32{uint32(20 + r.IntN(9)), uint32(10 + r.IntN(9)), uint32(5 + r.IntN(5)), uint32(5 + r.IntN(5))},
 			}
+			w.Trigrams = []uint32{feature.Trigram(0, 1, 44), feature.Trigram(1, 44, 45), feature.Trigram(44, 45, trace.Call(r.IntN(8)))}
+			w.TrigramCounts = []uint32{9, 7, uint32(1 + r.IntN(4))}
 			if strange && i%5 == 0 {
 				w.Calls, w.CallCounts = []trace.Call{0, 1, 59}, []uint32{uint32(i), 10, 2}
 				w.Counters[feature.NExecs] = 2

@@ -25,6 +25,15 @@ type graph struct {
 	nodes, initializers []message
 	part                string          // begins the names of the forest that is being added
 	known               map[string]bool // full names that there are
+	input               string          // what the forest reads; "": the features
+}
+
+// reads is the full name of what the forest reads.
+func (g *graph) reads() string {
+	if g.input == "" {
+		return inputName
+	}
+	return g.input
 }
 
 // name is the full name of what the part calls so; the input has one name in all.
@@ -98,9 +107,9 @@ func (facts Facts) check(features int) error {
 	return nil
 }
 
-// trees adds a forest over some of the columns, all where that is nil, and returns
-// the name of the mean of what its trees answer, in double.
-func (g *graph) trees(f ensemble, columns []int) (string, error) {
+// trees adds a forest and returns the name of the mean of what its trees answer, in
+// double.
+func (g *graph) trees(f ensemble) (string, error) {
 	var ids, treeIDs, features, yes, no, missing, targetTrees, targetNodes []int64
 	var values, weights []float32
 	var modes []string
@@ -120,16 +129,12 @@ func (g *graph) trees(f ensemble, columns []int) (string, error) {
 				continue
 			}
 			modes = append(modes, "BRANCH_LEQ")
-			feature := n.Feature
-			if columns != nil {
-				feature = columns[feature]
-			}
-			features, values = append(features, int64(feature)), append(values, threshold(n.Threshold))
+			features, values = append(features, int64(n.Feature)), append(values, threshold(n.Threshold))
 			yes, no = append(yes, int64(n.Left)), append(no, int64(n.Right))
 			missing = append(missing, bit(n.MissingLeft))
 		}
 	}
-	g.nodeOf(domainML, "TreeEnsembleRegressor", "answers", []string{inputName},
+	g.nodeOf(domainML, "TreeEnsembleRegressor", "answers", []string{g.reads()},
 		stringAttribute("aggregate_function", "SUM"),
 		intAttribute("n_targets", 1),
 		intsAttribute("nodes_falsenodeids", no),

@@ -25,7 +25,7 @@ func Isolation(f *forest.Isolation, facts Facts) ([]byte, error) {
 		return nil, err
 	}
 	var g graph
-	score, err := g.isolation(f, nil)
+	score, err := g.isolation(f)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func Random(f *forest.Random, facts Facts) ([]byte, error) {
 		return nil, err
 	}
 	var g graph
-	mean, err := g.trees(f, nil)
+	mean, err := g.trees(f)
 	if err != nil {
 		return nil, err
 	}
@@ -50,17 +50,17 @@ func Random(f *forest.Random, facts Facts) ([]byte, error) {
 
 // isolation adds a forest over some of the columns, all where that is nil, and
 // returns the name of its score in float32.
-func (g *graph) isolation(f *forest.Isolation, columns []int) (string, error) {
+func (g *graph) isolation(f *forest.Isolation) (string, error) {
 	scale, offset := 0.0, -1.0 // 2^-1 where nothing is known
 	if c := f.MeanPath(); c > 0 {
 		scale, offset = -1/c, 0
 	}
-	path, err := g.trees(f, columns)
+	path, err := g.trees(f)
 	if err != nil {
 		return "", err
 	}
 	if low, high := f.Box(); low != nil {
-		path = g.shorten(path, low, high, columns)
+		path = g.shorten(path, low, high)
 	}
 	g.constant("scale", scale)
 	g.constant("offset", offset)
@@ -73,13 +73,9 @@ func (g *graph) isolation(f *forest.Isolation, columns []int) (string, error) {
 
 // shorten adds what a box takes from a path (package forest, box) and returns the
 // name of what is left of it.
-func (g *graph) shorten(path string, low, high []float32, columns []int) string {
+func (g *graph) shorten(path string, low, high []float32) string {
 	n := len(low)
-	input := inputName
-	if columns != nil {
-		g.indices("chosen", columns)
-		input = g.op("Gather", "own", []string{inputName, "chosen"}, intAttribute("axis", 1))
-	}
+	input := g.reads()
 	lows, highs, widths := make([]float64, n), make([]float64, n), make([]float64, n)
 	for i := range low {
 		lows[i], highs[i] = float64(low[i]), float64(high[i])

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -293,7 +294,13 @@ func TestRefuses(t *testing.T) {
 
 // curve is Member's, from its doc comment.
 func curve(m *onnx.Member, score float64) float64 {
-	v := math.Min(math.Max(-math.Log(-math.Log2(score)), m.Least), m.Greatest)
+	v := -math.Log(-math.Log2(score))
+	if m.Forest == nil {
+		if v = score; v != v {
+			v = 0
+		}
+	}
+	v = math.Min(math.Max(v, m.Least), m.Greatest)
 	last := len(m.At) - 1
 	switch {
 	case v <= m.At[0]:
@@ -317,8 +324,10 @@ func TestRarest(t *testing.T) {
 	members := []onnx.Member{
 		{Columns: []int{1, 3, 4}, At: []float64{-0.5, 0.3, 0.4, 1.1}, Nats: []float64{0.01, 0.5, 2, 5}, Slope: 1.7, Most: 30, Least: -5, Greatest: 17, Offset: math.Log(0.7)},
 		{Columns: []int{0, 1, 2, 3, 4, 5}, At: []float64{0.6}, Nats: []float64{0.2}, Slope: 3, Most: 20, Least: -5, Greatest: 17, Offset: math.Log(0.3)},
+		{Columns: []int{2}, At: []float64{0, 0.01, 0.9}, Nats: []float64{0, 0.4, 0.6}, Slope: 0.5, Most: 20, Least: 0, Greatest: 99, Offset: math.Log(0.2)},
 	}
-	for i := range members {
+	members[0].Floors = []float32{0.1, float32(math.Inf(-1)), 0}
+	for i := range members[:2] {
 		m := &members[i]
 		opts := forest.DefaultIsolationOptions()
 		opts.Box = i == 0
@@ -332,16 +341,28 @@ func TestRarest(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare(t, b, func(x [][]float32, out []float32, threads int) error {
-		best := make([]float64, len(out))
+		sum := make([]float64, len(out))
 		for i := range members {
-			if err := members[i].Forest.Score(chosen(x, members[i].Columns), out, threads); err != nil {
+			own := chosen(x, members[i].Columns)
+			for c, floor := range members[i].Floors {
+				own[c] = slices.Clone(own[c])
+				for r, v := range own[c] {
+					if v < floor {
+						own[c][r] = floor
+					}
+				}
+			}
+			if members[i].Forest == nil {
+				copy(out, own[0])
+			} else if err := members[i].Forest.Score(own, out, threads); err != nil {
 				return err
 			}
 			for r, s := range out {
-				best[r] = math.Max(best[r], curve(&members[i], float64(s)))
+				sum[r] += math.Exp(curve(&members[i], float64(s)))
 			}
 		}
-		for r, v := range best {
+		for r, v := range sum {
+			v = math.Max(math.Log(v), 0)
 			out[r] = float32(v / (1 + v))
 		}
 		return nil
