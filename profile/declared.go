@@ -32,6 +32,7 @@ type Declared struct {
 	ReadOnly    []string `json:"readonly_root,omitempty"` // no, yes; both where containers differ
 	NoNewPrivs  []string `json:"no_new_privs,omitempty"`  // the same
 	Privileged  bool     `json:"privileged,omitempty"`    // any of them was
+	Partial     bool     `json:"partial,omitempty"`       // of any of them its runtime did not tell all
 	Pods        *Pods    `json:"pods,omitempty"`          // nil where none was in a Kubernetes pod
 }
 
@@ -196,7 +197,9 @@ func (d *Declared) declare(c *trace.Container) {
 		UserModes: []string{c.UserNSMode}, SELinux: []string{c.SELinux},
 		ReadOnly: yesNo(c.ReadonlyRoot), NoNewPrivs: yesNo(c.NoNewPrivs),
 		Privileged: c.Privileged != nil && *c.Privileged,
-		Pods:       podsOf(c),
+		// Traces from before the column say nothing; their rows were what Docker told.
+		Partial: c.Facts == trace.FactsPartial || c.Facts == trace.FactsUnknown,
+		Pods:    podsOf(c),
 	}
 	d.merge(&add)
 }
@@ -232,6 +235,7 @@ func (d *Declared) merge(other *Declared) {
 		}
 	}
 	d.Privileged = d.Privileged || other.Privileged
+	d.Partial = d.Partial || other.Partial
 	d.Pods = d.Pods.merge(other.Pods)
 }
 

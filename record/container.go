@@ -213,6 +213,7 @@ func (cs *containers) forget(bootNS int64, done func(cgroup uint64)) {
 		delete(cs.byCgroup, cgroup)
 		if cs.byID[c.id] == c {
 			delete(cs.byID, c.id)
+			delete(cs.facts, c.id)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"mayfly/bpf"
 	"mayfly/record/dockertest"
 	"mayfly/record/runtimes"
 	"mayfly/trace"
@@ -77,10 +78,11 @@ func randomID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// TestShortContainers runs 1,000 containers by runc, each with namespaces and a
-// root of its own and a life of some milliseconds.
+// TestShortContainers runs 2,000 containers by runc, each with namespaces and a
+// root of its own and a life of some milliseconds. No runtime knows them: each is
+// marked so, and each is told of.
 func TestShortContainers(t *testing.T) {
-	n := 1000
+	n := 2000
 	if testing.Short() {
 		n = 50
 	}
@@ -126,6 +128,41 @@ func TestShortContainers(t *testing.T) {
 	}
 	if len(rec.summary.Lost) != 0 {
 		t.Errorf("lost %v, want nothing", rec.summary.Lost)
+	}
+	rows := map[string]trace.Container{}
+	for _, c := range rowsOf[trace.Container](t, tr, trace.Containers) {
+		rows[c.ContainerID] = c
+	}
+	for id := range marks {
+		if c := rows[id]; c.Facts != trace.FactsUnknown || c.CgroupPath != "/mayfly-test/"+id || c.FinishedNS == nil {
+			t.Errorf("container %s: facts %q, path %q, finished %v; want unknown, its path, a time", id, c.Facts, c.CgroupPath, c.FinishedNS)
+		}
+	}
+}
+
+// TestForget meets, learns of and loses 20,000 containers at a rate of 500 a
+// second, and wants what is kept to stay within what the last half minute needs.
+func TestForget(t *testing.T) {
+	cs := newContainers(nil, nil)
+	ledger := newLedger(nil)
+	most := 0
+	for i := range 20_000 {
+		bootNS := int64(i) * secondNS / 500
+		value := bpf.MayflyContainer{First: uint64(bootNS), Gone: uint64(bootNS) + 1}
+		for j, b := range fmt.Sprintf("docker-%064x.scope", i) {
+			value.Name[j] = int8(b)
+		}
+		c := cs.meet(uint64(i), &value)
+		ledger.of(c.cgroup, bpf.ClassEvents).read++
+		cs.learn(&trace.Container{ContainerID: c.id, Name: "short", Facts: trace.FactsFull})
+		if i%500 == 499 {
+			cs.rows(0, &clock{})
+			cs.forget(bootNS, ledger.forget)
+			most = max(most, len(cs.byCgroup), len(cs.byID), len(cs.facts), len(ledger.tallies))
+		}
+	}
+	if bound := 500 * (forgetNS/int(secondNS) + 2); most > bound || len(cs.order) > maxFacts {
+		t.Errorf("%d containers kept and %d ids, want %d and %d at most", most, len(cs.order), bound, maxFacts)
 	}
 }
 
@@ -225,7 +262,7 @@ func TestShortDocker(t *testing.T) {
 	}
 	for id, name := range names {
 		c := containers[id]
-		if c.Name != name || c.Image != image || !slices.Contains(c.Labels, "short=yes") {
+		if c.Facts == trace.FactsUnknown || c.Name != name || c.Image != image || !slices.Contains(c.Labels, "short=yes") {
 			t.Errorf("container %s: got name %q, image %q, labels %q; want %q, %q, short=yes", id, c.Name, c.Image, c.Labels, name, image)
 		}
 	}

@@ -284,6 +284,7 @@ func TestConfined(t *testing.T) {
 		{"privileged", &trace.Container{Privileged: &yes}, items, false},
 		{"capability", &trace.Container{CapAdd: []string{"CAP_SYS_ADMIN"}}, items, false},
 		{"all", &trace.Container{CapAdd: []string{"all"}}, items, false},
+		{"named alone", &trace.Container{Facts: trace.FactsPartial}, items, false},
 		{"own user namespace", &trace.Container{}, append([]string{"priv unshare:NEWUSER"}, items...), false},
 	} {
 		w := workload("web", test.items)

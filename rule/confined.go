@@ -20,11 +20,11 @@ setdomainname sethostname setns syslog umount umount2 unshare`)
 // adminOperations are the operations that need the same capabilities.
 var adminOperations = []string{"bpf", "module_load", "mount", "setns", "umount", "unshare"}
 
-// confined says that a runtime told of every kind of container of the workload,
-// and that none has CAP_SYS_ADMIN or CAP_SYS_MODULE. A workload that makes user
+// confined says that a runtime told all of every container of the workload, and
+// that none has CAP_SYS_ADMIN or CAP_SYS_MODULE. A workload that makes user
 // namespaces is not confined: it is its own administrator in there.
 func confined(w *profile.Workload) bool {
-	if w.Declared == nil || w.Declared.Privileged || w.Has(profile.Item{Kind: profile.Priv, Value: "unshare:NEWUSER"}) ||
+	if w.Declared == nil || w.Declared.Privileged || w.Declared.Partial || w.Has(profile.Item{Kind: profile.Priv, Value: "unshare:NEWUSER"}) ||
 		w.Has(profile.Item{Kind: profile.Priv, Value: "clone:NEWUSER"}) {
 		return false
 	}

@@ -56,10 +56,17 @@ func watch(ctx context.Context, s Source, facts chan<- *trace.Container, log *sl
 		return
 	}
 	defer f.close()
-	wait, up, told := backOffMin, false, false
+	keep(ctx, f, s.pattern, backOffMin, log)
+}
+
+// keep asks a runtime again each time that it fails, after least at first and
+// longer each time up to backOffMax. found says that the socket was found by its
+// path, and may be of something else.
+func keep(ctx context.Context, f follower, found bool, least time.Duration, log *slog.Logger) {
+	wait, up, told := least, false, false
 	for {
 		err := f.follow(ctx, func() {
-			wait = backOffMin
+			wait = least
 			if !up {
 				log.Info("container runtime answers")
 			}
@@ -69,7 +76,7 @@ func watch(ctx context.Context, s Source, facts chan<- *trace.Container, log *sl
 			return
 		}
 		switch {
-		case errors.Is(err, errNotServed) && s.pattern: // found by its path, and for others
+		case errors.Is(err, errNotServed) && found:
 			log.Debug("container runtime", "error", err)
 			return
 		case !told:
