@@ -517,10 +517,10 @@ func (c *liddsCall) unlink() error {
 		c.e.Path = c.path("name")
 	}
 	c.e.Flags = new(int64(0))
-	switch {
-	case c.name == "rmdir":
+	switch c.name {
+	case "rmdir":
 		c.e.Flags = new(flagBits["AT_REMOVEDIR"])
-	case c.name == "unlinkat":
+	case "unlinkat":
 		c.e.Flags = c.names("flags")
 	}
 	return c.emit(trace.Unlink)

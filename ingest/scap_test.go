@@ -261,7 +261,8 @@ func TestScapAsSysdigReadsIt(t *testing.T) {
 			if len(f) < 9 {
 				continue
 			}
-			if f[1] == "<" && f[2] != "drop" && !(strings.Contains(f[2], "clone") && f[8] == "0") || f[2] == "exit_group" || f[2] == "exit" {
+			child := strings.Contains(f[2], "clone") && f[8] == "0"
+			if f[1] == "<" && f[2] != "drop" && !child || f[2] == "exit_group" || f[2] == "exit" {
 				ends++
 			}
 			if f[1] != "<" {

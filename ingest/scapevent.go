@@ -85,11 +85,13 @@ func (ev *scapEvent) ended() error {
 		ev.begin = scapParams{b.lens, b.params}
 		b.kind = -1
 	}
-	number, ok := call.number, true
+	number := call.number
 	if ev.kind == scapGeneric {
-		if number, ok = ev.native(); !ok {
+		native, ok := ev.native()
+		if !ok {
 			return nil // it was begun before the capture
 		}
+		number = native
 	}
 	child := (call.name == "clone" || call.name == "fork" || call.name == "vfork" || call.name == "clone3") && ev.isChild()
 	if !child { // the child did not make the call

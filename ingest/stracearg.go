@@ -152,21 +152,19 @@ func stringList(arg []byte) (list []string, cut, ok bool) {
 		return nil, false, false
 	}
 	for i := 1; i < len(arg); {
-		switch c := arg[i]; {
-		case c == '"':
+		switch arg[i] {
+		case '"':
 			end := endOfString(arg, i)
 			if end < 0 {
 				return nil, false, false
 			}
 			list = append(list, unescape(arg[i+1:end]))
 			i = end + 1
-		case c == '.':
-			cut, i = true, i+1
-		case c == ']':
+				case ']':
 			return list, cut, true
-		case c == ',' || c == ' ':
+		case ',', ' ':
 			i++
-		default: // an address that could not be read, a comment
+		default: // dots, an address that could not be read, a comment
 			cut, i = true, i+1
 		}
 	}

@@ -198,7 +198,7 @@ func (c *straceArguments) pathAt(i int) (string, bool) {
 		if dir == "" {
 			dir = c.cwd()
 		} else {
-			c.t.process.row.Cwd = string(dir)
+			c.t.process.row.Cwd = dir
 		}
 	}
 	return c.path(i+1, dir)

@@ -54,7 +54,7 @@ func runShop(ctx context.Context, dir string) error {
 	})
 	server := &http.Server{Handler: shop, ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(listener) }()
-	defer server.Close()
+	defer func() { _ = server.Close() }() // the demo is over
 	for {
 		for range 1 + rand.IntN(6) {
 			if err := visit(ctx); err != nil && ctx.Err() == nil {
