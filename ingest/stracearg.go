@@ -160,7 +160,7 @@ func stringList(arg []byte) (list []string, cut, ok bool) {
 			}
 			list = append(list, unescape(arg[i+1:end]))
 			i = end + 1
-				case ']':
+		case ']':
 			return list, cut, true
 		case ',', ' ':
 			i++
