@@ -75,7 +75,9 @@ func runProfileBuild(cmd *cobra.Command, opts profileBuildOptions, args []string
 	if err := checkTraces(traces); err != nil {
 		return err
 	}
-	p, err := profile.Build(cmd.Context(), traces, profile.BuildOptions{WindowNS: opts.width.Nanoseconds()})
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "profile build", eventRows(traces...), 1)
+	p, err := profile.Build(ctx, traces, profile.BuildOptions{WindowNS: opts.width.Nanoseconds()})
+	done()
 	if err != nil {
 		return err
 	}

@@ -17,21 +17,25 @@ import (
 const progressAfter = 2 * time.Second
 
 // withProgress shows a person at a terminal how many of so many rows have been read,
-// how fast, and how long it will take. passes is how often the rows are read. Elsewhere
-// it shows nothing. What is returned takes the bar away; call it before anything else
+// how fast, and how long it will take. passes is how often the rows are read; where it is
+// not known how many there are (0), it shows no end. Elsewhere it shows nothing. What is returned takes the bar away; call it before anything else
 // is printed.
 func withProgress(ctx context.Context, w io.Writer, what string, rows int64, passes int) (context.Context, func()) {
-	if !onTerminal(w) || rows == 0 {
+	if !onTerminal(w) {
 		return ctx, func() {}
 	}
 	wait := make(chan struct{})
 	timer := time.AfterFunc(progressAfter, func() { close(wait) })
 	bars := mpb.NewWithContext(ctx, mpb.WithOutput(w), mpb.WithWidth(30), mpb.WithRenderDelay(wait), mpb.WithAutoRefresh())
-	bar := bars.New(rows*int64(passes), mpb.BarStyle().Rbound("]"),
-		mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name("mayfly: "+what+" ")),
-		mpb.AppendDecorators(decor.Percentage(), decor.AverageSpeed(0, " %.0f rows/s"), decor.Name(" "),
-			decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), ""), decor.Name(" left")))
+	name := mpb.PrependDecorators(decor.Name("mayfly: " + what + " "))
+	speed := decor.AverageSpeed(0, " %.0f rows/s")
+	var bar *mpb.Bar
+	if rows > 0 {
+		bar = bars.New(rows*int64(passes), mpb.BarStyle().Rbound("]"), mpb.BarRemoveOnComplete(), name,
+			mpb.AppendDecorators(decor.Percentage(), speed, decor.Name(" "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), ""), decor.Name(" left")))
+	} else {
+		bar = bars.New(0, mpb.SpinnerStyle(), name, mpb.AppendDecorators(decor.CurrentNoUnit("%d rows"), speed))
+	}
 	ctx = trace.WithWatch(ctx, func(n int) { bar.IncrInt64(int64(n)) })
 	return ctx, func() {
 		if timer.Stop() {

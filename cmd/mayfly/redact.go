@@ -80,7 +80,9 @@ func runRedact(ctx context.Context, opts redactOptions, args []string, stderr io
 	if err := checkTraces(traces); err != nil {
 		return err
 	}
+	ctx, done := withProgress(ctx, stderr, "redact", 0, 1)
 	report, err := pseudonym.Write(ctx, traces, m, opts.output)
+	done()
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -43,7 +44,7 @@ func newRootCommand() *cobra.Command {
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageErrorf("%w (see %s -h)", err, cmd.CommandPath())
+		return usageErrorf("%w%s (see %s -h)", err, suggestFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(commands()...)
 	addCompletions(root)
@@ -100,6 +101,22 @@ func refuseEmpty(cmd *cobra.Command, args []string) (err error) {
 		}
 	})
 	return err
+}
+
+// suggestFlag names the flag that an unknown one was probably meant to be.
+func suggestFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	words := &cobra.Command{SuggestionsMinimumDistance: 2} // which knows how far words are apart
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		words.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	if names := words.SuggestionsFor(unknown.GetSpecifiedName()); len(names) > 0 {
+		return fmt.Sprintf("; did you mean --%s?", names[0])
+	}
+	return ""
 }
 
 func suggest(cmd *cobra.Command, word string) string {

@@ -126,7 +126,7 @@ func runRules(ctx context.Context, opts rulesOptions, args []string, stdout, std
 	for _, refusal := range refusals {
 		out.Refused = append(out.Refused, refusal.Error())
 	}
-	if out.Report, err = opts.test(ctx, out.sets, traces); err != nil {
+	if out.Report, err = opts.test(ctx, out.sets, traces, stderr); err != nil {
 		return err
 	}
 	if len(files) > 0 {
@@ -238,7 +238,7 @@ func (o *rulesOptions) openTests(ctx context.Context, p *profile.Profile) ([]*tr
 }
 
 // test runs the rules over the traces; nil when there are none.
-func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set, traces []*trace.Trace) (*rule.Report, error) {
+func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set, traces []*trace.Trace, stderr io.Writer) (*rule.Report, error) {
 	if len(traces) == 0 {
 		return nil, nil
 	}
@@ -249,6 +249,8 @@ func (o *rulesOptions) test(ctx context.Context, sets []*rule.Set, traces []*tra
 			return nil, err
 		}
 	}
+	ctx, done := withProgress(ctx, stderr, "rules", eventRows(traces...), 1)
+	defer done()
 	return rule.Test(ctx, sets, traces, labels, o.aftermath)
 }
 

@@ -113,7 +113,9 @@ func runRulesTest(cmd *cobra.Command, opts rulesTestOptions, args []string) erro
 	if err := checkTraces(traces); err != nil {
 		return err
 	}
-	report, err := rule.TestFiles(cmd.Context(), files, traces, labels, opts.TestOptions)
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "rules test", eventRows(traces...), 1)
+	report, err := rule.TestFiles(ctx, files, traces, labels, opts.TestOptions)
+	done()
 	if err != nil {
 		return err
 	}
