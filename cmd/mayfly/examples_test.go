@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -12,13 +13,14 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mayfly/datasets/demo"
 )
 
 // notHere are examples that want root, somebody else's data, or an hour: their flags
 // are parsed only. Each has a test of its own elsewhere.
-var notHere = regexp.MustCompile(`^mayfly (record|doctor|demo|bench|query|datasets|man|rules test)\b|--protocol|--follow|--salvage|--config|^mayfly explain [0-9a-f]+ |/var/|/mnt/|://|--profile|^mayfly profile`)
+var notHere = regexp.MustCompile(`^mayfly (record|doctor|demo|bench|query|datasets|man|rules test)\b|--protocol|--follow|--salvage|--config|^mayfly explain [0-9a-f]+ |/var/|/mnt/|://|--profile|^mayfly profile|adfa|cluster| -h$`)
 
 // TestHelpExamples runs the examples of each command's help where the files that they
 // name are, and parses those that cannot run here.
@@ -49,7 +51,7 @@ func TestHelpExamples(t *testing.T) {
 		if err == nil && cmd.Args != nil {
 			err = cmd.Args(cmd, cmd.Flags().Args())
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, pflag.ErrHelp) {
 			t.Errorf("help of %s: %s: %v", examples[line], line, err)
 			continue
 		}

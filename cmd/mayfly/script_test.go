@@ -15,6 +15,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Commands that tests run in this process start their program again to read
+	// untrusted Parquet, and this binary is that program.
+	if len(os.Args) == 2 && os.Args[1] == newReadParquetCommand().Name() {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){
 		"mayfly": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
