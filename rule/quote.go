@@ -17,17 +17,18 @@ const maxQuoted = 255
 // backslash too, so that no string can end in one; and Falco
 // replaces the name of a list wherever it stands between two delimiters in the
 // text of a condition (rule_loader_compiler.cpp, resolve_list), inside quotes
-// too, and other rule files may have lists of any name. Of <NA>, which stands for
-// no value, Falco warns.
+// too, and other rule files may have lists of any name. An apostrophe ends a string
+// of libsinsp 0.29, and escaped is an error to that of today (escaping.cpp). Of <NA>,
+// which stands for no value, Falco warns.
 func quote(value string) (string, bool) {
-	if value == "<NA>" || len(value) > maxQuoted || spliceable(value) || strings.ContainsRune(value, 0) || strings.HasSuffix(value, `\`) {
+	if value == "<NA>" || len(value) > maxQuoted || spliceable(value) || strings.ContainsAny(value, "'\x00") || strings.HasSuffix(value, `\`) {
 		return "", false
 	}
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range value {
 		switch r {
-		case '"', '\'', '\\': // either quote ends a string, whichever began it
+		case '"', '\\':
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case '\n':
