@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -181,5 +182,33 @@ func TestWeakKeyAndWordsAreRefused(t *testing.T) {
 	}
 	if _, err := NewMapper([]byte(key), []string{"a/b"}); err == nil {
 		t.Error("a path is taken as a word")
+	}
+}
+
+// Now and then a first try makes a temporary name of a word that was none, or a private
+// address of a public one; both are tried again.
+func TestWhatALetterChangesIsTriedAgain(t *testing.T) {
+	m := mapper(t, key)
+	words, addresses := 0, 0
+	for i := range 40_000 {
+		word := strings.Map(func(r rune) rune { return 'g' + r - '0' }, strconv.Itoa(1_000_000_000+i*7919))
+		if !alike(word, m.words(word, 0, false)) {
+			words++
+			if got := m.Text(word); !alike(word, got) {
+				t.Errorf("%s became %s", word, got)
+			}
+		}
+	}
+	for i := range 3_000 {
+		a := netip.AddrFrom4([4]byte{byte(20 + i%60), byte(i), byte(i >> 3), 7})
+		if !public(m.flip(a, 0)) {
+			addresses++
+			if got := m.Addr(a.String()); !public(netip.MustParseAddr(got)) {
+				t.Errorf("%s became %s", a, got)
+			}
+		}
+	}
+	if words == 0 || addresses == 0 {
+		t.Errorf("%d words and %d addresses needed another try: this test shows nothing", words, addresses)
 	}
 }
