@@ -149,7 +149,10 @@ func (e *endToEnd) testEvaluate(t *testing.T) {
 		}
 		most := 0.1
 		if engine == "random" {
-			most = 0.3 // it has seen six windows of attacks, and its threshold lies where few normal scores are
+			// Of one run's 236 normal windows 24 alarmed, 20 of them in the first ten seconds of
+			// two stock containers, where the longer time scale is not full yet. The
+			// isolation forest alarmed there too, in 16 windows of all.
+			most = 0.2
 		}
 		if fpr := report.AtThreshold.FPR; fpr == nil || *fpr > most {
 			t.Errorf("%s forest: more than %g of the normal windows alarm: %+v", engine, most, report.AtThreshold)
