@@ -84,13 +84,10 @@ func fdName(e *event) (string, state) {
 	switch {
 	case e.isOpen():
 		return recorded(e.b.Path(e.i))
-	case !e.socket():
+	case !e.socket() || e.unconnected():
 		return "", null
 	case e.b.Family(e.i) == "unix":
-		if e.kind == trace.Connect {
-			return recorded(e.b.Addr(e.i))
-		}
-		return recorded(e.b.LocalAddr(e.i))
+		return unixName(e)
 	}
 	from, s := endpoint(e, client)
 	to, s2 := endpoint(e, server)
@@ -102,6 +99,36 @@ func fdName(e *event) (string, state) {
 	}
 	return from + "->" + to, has
 }
+
+// unixPointers are before the path in the name of a connection of unix sockets: the
+// kernel's addresses of both ends, which a trace does not have (libsinsp, parsers.cpp,
+// encode_unix_tuple_fd_name). No rule can ask for them.
+const unixPointers = "0->0 "
+
+func unixName(e *event) (string, state) {
+	path := e.b.LocalAddr(e.i)
+	if e.kind == trace.Connect {
+		path = e.b.Addr(e.i)
+	}
+	if path == "" {
+		return "", missing
+	}
+	if e.kind == trace.Connect || e.kind == trace.Accept {
+		path = unixPointers + path
+	}
+	return path, has
+}
+
+// unconnected says that a connect failed: libsinsp then knows nothing of the other
+// end (parsers.cpp, parse_connect_exit, as Falco has it since 0.42). What was asked
+// for is evt.arg.addr.
+func (e *event) unconnected() bool {
+	ret, ok := e.b.Ret(e.i)
+	return e.kind == trace.Connect && ok && ret < 0 && ret != -inProgress
+}
+
+// inProgress is EINPROGRESS: the connection may stand, later.
+const inProgress = 115
 
 func endpoint(e *event, side side) (string, state) {
 	a, _, s := address(e, side)
@@ -137,7 +164,7 @@ func (e *event) own(s side) (own, exists bool) {
 
 func port(e *event, s side) (int64, state) {
 	own, exists := e.own(s)
-	if !e.internet() || !exists {
+	if !e.internet() || !exists || e.unconnected() {
 		return 0, null
 	}
 	if own {
@@ -148,7 +175,7 @@ func port(e *event, s side) (int64, state) {
 
 func address(e *event, s side) (a, none netip.Addr, st state) {
 	own, exists := e.own(s)
-	if !e.internet() || !exists {
+	if !e.internet() || !exists || e.unconnected() {
 		return a, none, null
 	}
 	text := e.b.Addr(e.i)
@@ -201,7 +228,7 @@ func connected(e *event) (int64, state) {
 		return truthNumber(true)
 	case e.kind != trace.Connect:
 		return 0, null
-	case !ok || ret == -115:
+	case !ok || ret == -inProgress:
 		return 0, missing
 	}
 	return truthNumber(ret >= 0)
@@ -254,6 +281,34 @@ var eventArguments = map[string]func(e *event) (string, state){
 		return "", missing
 	},
 	"nstype": func(e *event) (string, state) { return argClone(e, trace.Setns) },
+	"addr":   argAddr,
+}
+
+// argAddr is the address that a call was given, as the kernel took it.
+func argAddr(e *event) (string, state) {
+	addr, p := e.b.Addr(e.i), e.b.Port
+	switch e.kind {
+	case trace.Connect:
+	case trace.Bind:
+		addr, p = e.b.LocalAddr(e.i), e.b.LocalPort
+	default:
+		return "", null
+	}
+	switch {
+	case addr == "":
+		return "", missing
+	case !e.internet():
+		return addr, has
+	}
+	n, ok := p(e.i)
+	return addr + ":" + strconv.FormatInt(n, 10), stateOf(ok)
+}
+
+func stateOf(ok bool) state {
+	if ok {
+		return has
+	}
+	return missing
 }
 
 func argPath(e *event, kinds ...trace.Kind) (string, state) {

@@ -200,6 +200,43 @@ func TestFields(t *testing.T) {
 	})
 }
 
+// TestConnects: libsinsp names a unix socket's connection by more than its path, and knows
+// nothing of the peer of a connect that failed but what was asked for.
+func TestConnects(t *testing.T) {
+	var w writer
+	connect := func(family, addr string, port, ret int64) {
+		w.event(trace.Connect, 11, 1, func(e *trace.Event) {
+			e.Family, e.Addr, e.LocalAddr, e.Ret = family, addr, "172.17.0.2", new(ret)
+			if family != "unix" {
+				e.Port, e.LocalPort = new(port), new(int64(40000))
+			}
+		})
+	}
+	connect("unix", "/run/docker.sock", 0, 0)
+	connect("unix", "/run/docker.sock", 0, -2)
+	connect("inet", "10.1.2.3", 443, 0)
+	connect("inet", "10.1.2.3", 443, -115) // under way
+	connect("inet", "10.1.2.3", 443, -111)
+	w.event(trace.Bind, 11, 1, func(e *trace.Event) { e.Family, e.LocalAddr, e.Ret = "unix", "/run/a.sock", new(int64(0)) })
+	try(t, w.trace(t), web, [][2]string{
+		{"fd.name=/run/docker.sock", "nn nnn n"},
+		{`fd.name endswith " /run/docker.sock"`, "yn nnn n"},
+		{"fd.name=/run/a.sock", "nn nnn y"},
+		{"fd.name contains 10.1.2.3", "nn yyn n"},
+		{"fd.typechar=u", "yy nnn y"},
+		{"fd.typechar=4", "nn yyy n"},
+		{"fd.sport=443", "nn yyn n"},
+		{"fd.sport exists", "nn yyn n"},
+		{"fd.sip=10.1.2.3", "nn yyn n"},
+		{"fd.snet in (10.0.0.0/8)", "nn yyn n"},
+		{"fd.ip=10.1.2.3", "nn yyn n"},
+		{"evt.arg.addr=/run/docker.sock", "yy nnn n"},
+		{"evt.arg.addr=10.1.2.3:443", "nn yyy n"},
+		{"evt.arg[addr]=/run/a.sock", "nn nnn y"},
+		{"evt.failed=true", "ny nyy n"},
+	})
+}
+
 func TestOperators(t *testing.T) {
 	var w writer
 	for _, path := range []string{"/etc/ssl/a.conf", "/etc", "/etcetera", "/opt/x/bin/y", "/home/u/.ssh/id"} {
