@@ -46,6 +46,7 @@ func (s *Set) AppArmor() ([]byte, error) {
 	for _, glob := range writes.Allowed.Globs {
 		a.pattern(glob, "rwk")
 	}
+	a.sockets()
 	a.section("What the runtime grants; seccomp and the rules on operations see its use.")
 	a.capabilities()
 	a.network()
@@ -57,6 +58,27 @@ func (s *Set) AppArmor() ([]byte, error) {
 		"which capabilities were used: all that the runtime grants are allowed",
 	}, a.notes...)...)
 	return a.bytes(head), nil
+}
+
+// sockets allows the unix sockets that were connected to and served: to the kernel
+// those with a path are files that are written.
+func (a *apparmorFile) sockets() {
+	var all Paths
+	for _, kind := range []Kind{Connect, Listen} {
+		if r := a.set.find(kind); r != nil {
+			all.Exact = append(all.Exact, r.Allowed.Exact...)
+			all.Globs = append(all.Globs, r.Allowed.Globs...)
+		}
+	}
+	if all.Empty() {
+		return
+	}
+	a.section("Unix sockets, connected to and served.")
+	a.files("rw", all.Exact)
+	slices.Sort(all.Globs)
+	for _, glob := range slices.Compact(all.Globs) {
+		a.pattern(glob, "rw")
+	}
 }
 
 // apparmorFile is a profile in the making.

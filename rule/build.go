@@ -46,9 +46,14 @@ func Build(w *profile.Workload, found []profile.Item, opts Options) (*Set, error
 func (s *Set) add(r Rule, items int) {
 	r.Basis = s.Basis
 	r.Basis.Items = items
-	r.Name = fmt.Sprintf("mayfly %s: %s", Printable(s.Workload), r.Name)
+	r.Name = ruleName(s.Workload, r.Name)
 	r.Tags = append([]string{"mayfly", "container"}, r.Tags...)
 	s.Rules = append(s.Rules, r)
+}
+
+// ruleName names a rule of a workload.
+func ruleName(workload, name string) string {
+	return fmt.Sprintf("mayfly %s: %s", Printable(workload), name)
 }
 
 func (s *Set) addPrograms(w *profile.Workload) {
@@ -92,9 +97,7 @@ func (s *Set) addConnects(w *profile.Workload, opts Options) {
 	r := Rule{Name: "unexpected connection", Kind: Connect, Priority: "NOTICE",
 		Desc: "A connection was opened to an address and port that this workload was never seen to use.",
 		Tags: []string{"network", "mitre_command_and_control", "TA0011"}}
-	if slices.ContainsFunc(connects, func(e profile.Entry) bool { return strings.HasPrefix(e.Item.Value, "unix:") }) {
-		r.Notes = append(r.Notes, "connections to unix sockets are not watched")
-	}
+	r.Allowed = sockets(connects)
 	set := profile.GeneralisePeers(w, connects, profile.PeerOptions{MaxPeers: opts.MaxPeers})
 	for _, p := range set.Prefixes {
 		peer := Peer{p.Prefix.String(), p.Port}
@@ -134,6 +137,7 @@ func (s *Set) addListens(w *profile.Workload) {
 	}
 	slices.Sort(r.Ports)
 	r.Ports = slices.Compact(r.Ports)
+	r.Allowed = sockets(listens, w.Kind(profile.Bind))
 	r.Unseen = unseenItems(w, profile.Listen)
 	s.add(r, len(listens))
 }

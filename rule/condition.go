@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,39 +16,58 @@ const (
 	onOpen = "evt.type in (open, openat, openat2) and fd.num>=0 and fd.typechar='f'"
 )
 
-// condition returns the condition of a rule and the fields of its output, and
-// adds the lists that it needs. An empty condition is a rule that Falco cannot
-// say, or has nothing to say.
-func (f *falcoFile) condition(r *Rule) (cond, output string) {
+// condition returns the condition of a rule, and adds the lists that it needs. An
+// empty condition is a rule that has nothing to say. Where several parts ask for the
+// same events, what they share stands first: Falco leaves a condition at the first
+// comparison that is false.
+func (f *falcoFile) condition(r *FalcoRule) string {
 	within := " and " + f.id + "_containers"
+	var parts []string
+	for i := range r.Parts {
+		if part := f.part(&r.Parts[i]); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	either := strings.Join(parts, " or ")
+	switch {
+	case len(parts) == 0:
+		return ""
+	case r.Kind == Program:
+		return onExec + within + either
+	case r.Kind == Files:
+		return onOpen + within + " and (" + either + ")"
+	case r.Kind == Network:
+		return "evt.type in (connect, listen)" + within + " and (" + either + ")"
+	}
+	return "(" + either + ")" + within
+}
+
+// part is what a rule of the set asks for beside what its rule of Falco begins with.
+func (f *falcoFile) part(r *Rule) string {
 	switch r.Kind {
 	case Program:
-		return onExec + within + f.notIn("proc.exepath", "programs", r.Allowed.Exact), "cwd=%proc.cwd"
+		return f.notIn("proc.exepath", "programs", r.Allowed.Exact)
 	case Dropped:
-		return onExec + within + " and (proc.is_exe_upper_layer=true or proc.is_exe_from_memfd=true)" +
-			f.notIn("proc.exepath", "dropped", r.Allowed.Exact), "cwd=%proc.cwd"
+		return "(" + onExec + " and (proc.is_exe_upper_layer=true or proc.is_exe_from_memfd=true)" +
+			f.notIn("proc.exepath", "dropped", r.Allowed.Exact) + ")"
 	case Secret:
-		return onOpen + " and evt.is_open_read=true" + within + " and (" + f.paths("secret", &r.Denied) + ")", "file=%fd.name"
+		return "(evt.is_open_read=true and (" + f.paths("secret", &r.Denied) + "))"
 	case Write:
-		return onOpen + " and evt.is_open_write=true" + within + " and not (" + f.paths("write", &r.Allowed) + ")", "file=%fd.name"
+		return "(evt.is_open_write=true and not (" + f.paths("write", &r.Allowed) + "))"
 	case Connect:
-		return "evt.type=connect and fd.typechar in (4, 6) and fd.sport != 0" + within + f.notPeers(r), "connection=%fd.name"
+		return f.connects(r)
 	case Listen:
-		cond = "evt.type=listen and fd.typechar in (4, 6)" + within
+		part := "(evt.type=listen and fd.typechar in (4, 6)"
 		if len(r.Ports) > 0 {
-			cond += " and not fd.sport in (" + numbers(r.Ports) + ")"
+			part += " and not fd.sport in (" + numbers(r.Ports) + ")"
 		}
-		return cond, "socket=%fd.name"
+		return part + ")"
 	case Privilege:
-		return f.privileged(r.Operations) + within + f.in("proc.exepath", "programs", r.Allowed.Exact), "args=%evt.args"
+		return "(" + f.privileged(r.Operations) + f.in("proc.exepath", "programs", r.Allowed.Exact) + ")"
 	case Found:
-		alternatives := f.found(r.Items)
-		if len(alternatives) == 0 {
-			return "", ""
-		}
-		return "(" + strings.Join(alternatives, " or ") + ")" + within, "file=%fd.name args=%evt.args"
+		return strings.Join(f.found(r.Items), " or ")
 	}
-	return "", ""
+	return ""
 }
 
 // in and notIn compare a field with a list; nothing is said of an empty one.
@@ -117,43 +137,105 @@ func (f *falcoFile) glob(glob string) (string, bool) {
 	return q, true
 }
 
-// notPeers excludes the learned peers, port by port.
-func (f *falcoFile) notPeers(r *Rule) string {
-	var b strings.Builder
-	if len(r.Ports) > 0 {
-		b.WriteString(" and not fd.sport in (" + numbers(r.Ports) + ")")
+// onFailed is a connect that failed, but for one that is under way: libsinsp keeps
+// nothing of its peer but what was asked for.
+const onFailed = "evt.failed=true and evt.res != \"EINPROGRESS\""
+
+// connects says that a connection is asked for which was not learned. Port 0 is no
+// connection: the C library asks the kernel for a route with it.
+func (f *falcoFile) connects(r *Rule) string {
+	part := "(evt.type=connect and ((fd.typechar in (4, 6) and fd.sport != 0) or (fd.typechar='u' and fd.name contains \" /\")" +
+		" or (" + onFailed + " and ((fd.typechar in (4, 6) and not evt.arg.addr endswith \":0\") or evt.arg.addr startswith \"/\")))"
+	if known := f.known(r); known != "" {
+		name := f.id + "_peers"
+		f.lists = append(f.lists, mapping("macro", text(name), "condition", text(known)))
+		part += " and not " + name
 	}
+	return part + ")"
+}
+
+// known says that a peer was learned: of a connection that stands or is under way by
+// what the kernel says, of one that failed by what was asked for.
+func (f *falcoFile) known(r *Rule) string {
+	var stands, asked, texts []string
+	open := slices.Clone(r.Ports)
 	for from := 0; from < len(r.Peers); {
-		to := from
-		var addrs, nets []string
-		open := false
-		for ; to < len(r.Peers) && r.Peers[to].Port == r.Peers[from].Port; to++ {
-			switch p, ok := r.Peers[to].prefix(); {
-			case !ok:
-			case p.IsSingleIP():
-				addrs = append(addrs, strconv.Quote(p.Addr().String()))
-			case p.Addr().Is6(): // libsinsp 0.29 refuses the whole file for one
-				open = true
-			default:
-				nets = append(nets, strconv.Quote(p.String()))
-			}
+		port, to := r.Peers[from].Port, from
+		for to < len(r.Peers) && r.Peers[to].Port == port {
+			to++
 		}
-		port := r.Peers[from].Port
-		if open {
+		addrs, nets, wide := split(r.Peers[from:to])
+		from = to
+		if wide {
 			f.notes = append(f.notes, fmt.Sprintf("port %d is open to every address: fd.snet takes no networks of IPv6", port))
-			fmt.Fprintf(&b, " and not fd.sport = %d", port)
-			from = to
+			open = append(open, port)
 			continue
 		}
 		if len(addrs) > 0 {
-			fmt.Fprintf(&b, " and not (fd.sport = %d and fd.sip in (%s))", port, strings.Join(addrs, ", "))
+			words := make([]string, len(addrs))
+			for i, addr := range addrs {
+				words[i] = strconv.Quote(addr.String())
+				texts = append(texts, askedFor(addr, port)...)
+			}
+			stands = append(stands, fmt.Sprintf("(fd.sport = %d and fd.sip in (%s))", port, strings.Join(words, ", ")))
 		}
 		if len(nets) > 0 {
-			fmt.Fprintf(&b, " and not (fd.sport = %d and fd.snet in (%s))", port, strings.Join(nets, ", "))
+			stands = append(stands, fmt.Sprintf("(fd.sport = %d and fd.snet in (%s))", port, strings.Join(nets, ", ")))
+			asked = append(asked, fmt.Sprintf("evt.arg.addr endswith \":%d\"", port))
 		}
-		from = to
 	}
-	return b.String()
+	slices.Sort(open)
+	if len(open) > 0 {
+		stands = append([]string{"fd.sport in (" + numbers(open) + ")"}, stands...)
+	}
+	for _, port := range open {
+		asked = append(asked, fmt.Sprintf("evt.arg.addr endswith \":%d\"", port))
+	}
+	for _, path := range r.Allowed.Exact {
+		if q, ok := quote(" " + path); ok {
+			stands = append(stands, "fd.name endswith "+q)
+		}
+	}
+	for _, glob := range r.Allowed.Globs {
+		stand, ok := f.glob("* " + glob)
+		ask, ok2 := f.glob(glob)
+		if ok && ok2 {
+			stands, asked = append(stands, "fd.name glob "+stand), append(asked, "evt.arg.addr glob "+ask)
+		}
+	}
+	if in := f.in("evt.arg.addr", "asked", append(texts, r.Allowed.Exact...)); in != "" {
+		asked = append([]string{strings.TrimPrefix(in, " and ")}, asked...)
+	}
+	if len(asked) > 0 {
+		stands = append(stands, "("+onFailed+" and ("+strings.Join(asked, " or ")+"))")
+	}
+	return strings.Join(stands, " or ")
+}
+
+// split parts peers of one port into addresses and networks as conditions have them;
+// wide says that one is a network of IPv6, for which libsinsp 0.29 refuses the file.
+func split(peers []Peer) (addrs []netip.Addr, nets []string, wide bool) {
+	for i := range peers {
+		switch p, ok := peers[i].prefix(); {
+		case !ok:
+		case p.IsSingleIP():
+			addrs = append(addrs, p.Addr())
+		case p.Addr().Is6():
+			wide = true
+		default:
+			nets = append(nets, strconv.Quote(p.String()))
+		}
+	}
+	return addrs, nets, wide
+}
+
+// askedFor are the forms in which evt.arg.addr may have an address: sockets of IPv6
+// ask for those of IPv4 too, and whether there are brackets no two versions agree.
+func askedFor(addr netip.Addr, port uint16) []string {
+	if addr.Is4() {
+		return []string{fmt.Sprintf("%s:%d", addr, port), fmt.Sprintf("::ffff:%s:%d", addr, port)}
+	}
+	return []string{fmt.Sprintf("%s:%d", addr, port), fmt.Sprintf("[%s]:%d", addr, port)}
 }
 
 // privileged says that one of the operations is asked for.
@@ -195,8 +277,30 @@ func (f *falcoFile) found(items []profile.Item) []string {
 		}
 	}
 	for _, value := range byKind[profile.Connect] {
-		if addr, ok := profile.ParsePeer(value); ok {
-			parts = append(parts, fmt.Sprintf("(evt.type=connect and fd.sport = %d and fd.sip = %q)", addr.Port(), addr.Addr()))
+		if at, ok := profile.ParsePeer(value); ok {
+			parts = append(parts, fmt.Sprintf("(evt.type=connect and ((fd.sport = %d and fd.sip = %q) or evt.arg.addr in (\"%s\")))",
+				at.Port(), at.Addr(), strings.Join(askedFor(at.Addr(), at.Port()), `", "`)))
+		} else if path, ok := strings.CutPrefix(value, "unix:"); ok {
+			parts = append(parts, f.foundSockets(foundPaths([]string{path}))...)
+		}
+	}
+	return parts
+}
+
+// foundSockets says that a connection to one of some unix sockets is asked for.
+func (f *falcoFile) foundSockets(p *Paths) (parts []string) {
+	for _, path := range p.Exact {
+		stands, ok := quote(" " + path)
+		asked, ok2 := quote(path)
+		if ok && ok2 {
+			parts = append(parts, "(evt.type=connect and fd.typechar='u' and (fd.name endswith "+stands+" or evt.arg.addr = "+asked+"))")
+		}
+	}
+	for _, glob := range p.Globs {
+		stands, ok := f.glob("* " + glob)
+		asked, ok2 := f.glob(glob)
+		if ok && ok2 {
+			parts = append(parts, "(evt.type=connect and fd.typechar='u' and (fd.name glob "+stands+" or evt.arg.addr glob "+asked+"))")
 		}
 	}
 	return parts

@@ -49,7 +49,7 @@ func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feat
 	}
 	t := newTrial(program, filters, labels, TestOptions{Aftermath: aftermath})
 	for _, s := range sets {
-		for _, rl := range s.Rules {
+		for _, rl := range s.FalcoRules() {
 			if r := t.named(rl.Name); r != nil {
 				r.Kind = rl.Kind
 			}
@@ -62,8 +62,8 @@ func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feat
 	all := r.Rules
 	r.Rules = []Result{}
 	for i, s := range sets {
-		for j := range s.Rules {
-			r.Rules = append(r.Rules, s.result(&s.Rules[j], refused[i], t))
+		for _, rl := range s.FalcoRules() {
+			r.Rules = append(r.Rules, s.result(&rl, refused[i], t))
 		}
 		if f := filterOf[i]; f >= 0 {
 			result := all[len(program.Rules)+f]
@@ -76,8 +76,8 @@ func Test(ctx context.Context, sets []*Set, traces []*trace.Trace, labels []feat
 	return r, nil
 }
 
-// result finds how a rule of the set did, by its name.
-func (s *Set) result(rl *Rule, refused error, t *trial) Result {
+// result finds how a rule of the set's Falco file did, by its name.
+func (s *Set) result(rl *FalcoRule, refused error, t *trial) Result {
 	r := Result{Rule: rl.Name, Verdict: string(falco.Untried), Missing: []string{"Falco cannot say it"}, Attacks: []string{}, Examples: []Example{}}
 	if refused != nil {
 		r.Missing = []string{refused.Error()}

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,8 +17,62 @@ const (
 	falcoContainer = "0.4.0"
 )
 
+// FalcoRule is a rule of the Falco file: rules of the set that ask for the same sort of
+// event, so that what is watched of a workload fits on a page.
+type FalcoRule struct {
+	Name     string // unique, printable ASCII
+	Kind     Kind
+	Priority string // the highest of its parts
+	Parts    []Rule // of the set, at least one
+	Basis    Basis  // Items is the sum of the parts'
+}
+
+// falcoSort is what all workloads' rules of a sort have in common.
+type falcoSort struct {
+	kind               Kind
+	name, desc, output string
+	parts              []Kind
+}
+
+// falcoRules are the rules that a file may have. Kinds that are not here Falco cannot
+// say.
+var falcoRules = []falcoSort{
+	{Program, "unexpected program", "A program ran that this workload was never seen to run",
+		"cwd=%proc.cwd", []Kind{Program}},
+	{Files, "unexpected file", "A file with secrets was read, or a file written, that this workload was never seen to touch",
+		"file=%fd.name", []Kind{Secret, Write}},
+	{Network, "unexpected peer or listener", "A connection was asked for, or a port served, that this workload was never seen to use",
+		"connection=%fd.name asked=%evt.arg.addr", []Kind{Connect, Listen}},
+	{Takeover, "sign of a takeover", "A program ran that is not of the image, or was asked for what only its administrator needs, or a finding happened again",
+		"file=%fd.name args=%evt.args", []Kind{Dropped, Privilege, Found}},
+}
+
+// priorities of Falco, the highest first.
+var priorities = []string{"CRITICAL", "ERROR", "WARNING", "NOTICE"}
+
+// FalcoRules are the rules of the set's Falco file, in its order.
+func (s *Set) FalcoRules() (rules []FalcoRule) {
+	for _, all := range falcoRules {
+		r := FalcoRule{Name: ruleName(s.Workload, all.name), Kind: all.kind, Basis: s.Basis}
+		r.Basis.Items = 0
+		for i := range s.Rules {
+			if part := &s.Rules[i]; slices.Contains(all.parts, part.Kind) {
+				r.Parts = append(r.Parts, *part)
+				r.Basis.Items += part.Basis.Items
+				if r.Priority == "" || slices.Index(priorities, part.Priority) < slices.Index(priorities, r.Priority) {
+					r.Priority = part.Priority
+				}
+			}
+		}
+		if len(r.Parts) > 0 {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
 // Falco writes the set as a file of Falco rules: the versions it requires, the
-// lists, one macro that says which containers are meant, and a rule each. Every
+// lists, one macro that says which containers are meant, and FalcoRules. Every
 // condition is bound to event types. Comments carry the evidence. The error says
 // why there is nothing to write: the image is not known, so no rule could be kept
 // to the workload's containers.
@@ -30,8 +85,9 @@ func (s *Set) Falco() ([]byte, error) {
 		f.context += falcoPod
 	}
 	f.head(s)
-	for i := range s.Rules {
-		f.rule(&s.Rules[i])
+	rules := s.FalcoRules()
+	for i := range rules {
+		f.rule(&rules[i])
 	}
 	doc := &yaml.Node{Kind: yaml.SequenceNode}
 	doc.Content = append(append(f.top, f.lists...), f.rules...)
@@ -53,8 +109,10 @@ type falcoFile struct {
 func (f *falcoFile) head(s *Set) {
 	engine := mapping("required_engine_version", text(falcoEngine))
 	engine.HeadComment = strings.Join(s.falcoComment(), "\n")
-	f.top = append(f.top, engine,
-		mapping("required_plugin_versions", sequence(mapping("name", text("container"), "version", text(falcoContainer)))))
+	plugin := mapping("name", text("container"), "version", text(falcoContainer))
+	plugins := sequence(plugin)
+	plugin.Style, plugins.Style = yaml.FlowStyle, yaml.FlowStyle
+	f.top = append(f.top, engine, mapping("required_plugin_versions", plugins))
 	scope := "container.image.repository in (" + f.list("images", s.Images) + ")"
 	if digest, ok := quote(s.Digest); ok && s.Digest != "" {
 		scope += " and container.image.digest = " + digest
@@ -93,7 +151,7 @@ func (s *Set) falcoComment() []string {
 		"What " + comment(s.Workload) + " does, as mayfly recorded it.",
 		fmt.Sprintf("Evidence: %s.", b),
 		fmt.Sprintf("Recorded: %s to %s.", when(b.FromNS), when(b.ToNS)),
-		"Not watched by these rules: reads of files that hold no secrets, unix sockets, single system calls (see the seccomp profile).",
+		"Not watched by these rules: reads of files that hold no secrets, unix sockets without a path, single system calls (see the seccomp profile).",
 	}
 	for _, risk := range s.Risks {
 		lines = append(lines, "RISK: "+comment(risk)+".")
@@ -118,17 +176,31 @@ func (f *falcoFile) list(suffix string, values []string) string {
 }
 
 // rule adds one rule with its lists.
-func (f *falcoFile) rule(r *Rule) {
+func (f *falcoFile) rule(r *FalcoRule) {
+	i := slices.IndexFunc(falcoRules, func(all falcoSort) bool { return all.kind == r.Kind })
 	f.notes = nil
-	cond, output := f.condition(r)
+	cond := f.condition(r)
 	if cond == "" {
 		return
 	}
-	node := mapping("rule", text(r.Name), "desc", text(r.Desc), "condition", text(cond),
-		"output", text(r.Desc[:len(r.Desc)-1]+" | "+output+f.context),
-		"priority", text(r.Priority), "tags", sequence(texts(r.Tags)...))
-	lines := []string{fmt.Sprintf("%s: %s.", r.Kind, r.Basis)}
-	for _, note := range append(r.Notes, f.notes...) {
+	tags := []string{}
+	evidence := make([]string, len(r.Parts))
+	var notes []string
+	for j := range r.Parts {
+		part := &r.Parts[j]
+		evidence[j] = fmt.Sprintf("%s: %d items", part.Kind, part.Basis.Items)
+		notes = append(notes, part.Notes...)
+		for _, tag := range part.Tags {
+			if !slices.Contains(tags, tag) {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	node := mapping("rule", text(r.Name), "desc", text(falcoRules[i].desc+"."), "condition", text(cond),
+		"output", text(falcoRules[i].desc+" | "+falcoRules[i].output+f.context),
+		"priority", text(r.Priority), "tags", sequence(texts(tags)...))
+	lines := []string{"Evidence: " + strings.Join(evidence, ", ") + "."}
+	for _, note := range append(notes, f.notes...) {
 		lines = append(lines, "Note: "+strings.ReplaceAll(note, "\n", " ")+".")
 	}
 	node.HeadComment = strings.Join(lines, "\n")

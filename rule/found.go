@@ -61,6 +61,9 @@ func (r *Rule) catches(item profile.Item) bool {
 	case r.Kind == Write && item.Kind == profile.Write:
 		return !r.Allowed.Has(item.Value)
 	case r.Kind == Connect && item.Kind == profile.Connect:
+		if path, ok := strings.CutPrefix(item.Value, "unix:"); ok {
+			return strings.HasPrefix(path, "/") && !r.Allowed.Has(path)
+		}
 		addr, ok := profile.ParsePeer(item.Value)
 		return ok && !r.knows(addr.Addr().String(), addr.Port())
 	case r.Kind == Listen && item.Kind == profile.Listen:

@@ -144,6 +144,34 @@ func (p *Paths) Has(path string) bool {
 	return slices.ContainsFunc(p.Globs, func(glob string) bool { return globMatch(glob, path) })
 }
 
+// sockets are the paths of the unix sockets among peers, with both forms of /run: a
+// program may ask for either.
+func sockets(kinds ...[]profile.Entry) (p Paths) {
+	for _, e := range slices.Concat(kinds...) {
+		path, ok := strings.CutPrefix(e.Item.Value, "unix:")
+		if !ok || !strings.HasPrefix(path, "/") {
+			continue
+		}
+		all := []string{path}
+		if strings.HasPrefix(path, "/run/") {
+			all = append(all, "/var"+path)
+		} else if strings.HasPrefix(path, "/var/run/") {
+			all = append(all, strings.TrimPrefix(path, "/var"))
+		}
+		for _, path := range all {
+			if strings.Contains(path, "<") {
+				p.Globs = append(p.Globs, templateGlobs(path)...)
+			} else {
+				p.Exact = append(p.Exact, path)
+			}
+		}
+	}
+	slices.Sort(p.Exact)
+	slices.Sort(p.Globs)
+	p.Exact, p.Globs = slices.Compact(p.Exact), slices.Compact(p.Globs)
+	return p
+}
+
 // globMatch matches a pattern in which * is any text.
 func globMatch(glob, text string) bool {
 	parts := strings.Split(glob, "*")

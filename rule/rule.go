@@ -17,11 +17,18 @@ const (
 	Dropped   Kind = "dropped"   // a file written after the container's start, or from memory, is executed and is not in Allowed.Exact
 	Secret    Kind = "secret"    // a file of Denied is opened for reading
 	Write     Kind = "write"     // a file outside Allowed is opened for writing
-	Connect   Kind = "connect"   // a connection to an address and port not in Peers, nor to a port of Ports
-	Listen    Kind = "listen"    // a socket listens on a port not in Ports
+	Connect   Kind = "connect"   // a connection to an address and port not in Peers, nor to a port of Ports, nor to a unix socket of Allowed
+	Listen    Kind = "listen"    // a socket listens on a port not in Ports; of unix sockets those in Allowed were served
 	Privilege Kind = "privilege" // one of Operations is asked for by a program of Allowed.Exact
 	Found     Kind = "found"     // one of Items, which findings named, happens again
 	Calls     Kind = "calls"     // a system call is made that is not in the seccomp profile
+)
+
+// The kinds of Falco rules that several of these make, see FalcoRules.
+const (
+	Files    Kind = "file"     // Secret and Write
+	Network  Kind = "network"  // Connect and Listen
+	Takeover Kind = "takeover" // Dropped, Privilege and Found
 )
 
 // Paths is a set of paths.

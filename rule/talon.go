@@ -21,11 +21,10 @@ func (s *Set) Talon() ([]byte, error) {
 		return nil, s.refuse("it was not seen in a pod, and Talon acts on pods")
 	}
 	var sure, others []*yaml.Node
-	for i := range s.Rules {
-		switch r := &s.Rules[i]; r.Kind {
-		case Dropped, Privilege, Found:
+	for _, r := range s.FalcoRules() {
+		if r.Kind == Takeover {
 			sure = append(sure, text(r.Name))
-		default:
+		} else {
 			others = append(others, text(r.Name))
 		}
 	}
