@@ -194,44 +194,16 @@ func windows(ctx context.Context, paths []string, opts Options, report *Report, 
 	if err != nil {
 		return err
 	}
-	counts, err := in.write(ctx, out, opts)
+	p, err := in.write(ctx, out, opts)
 	if err != nil {
 		return errors.Join(err, out.Abort())
 	}
-	p := &feature.Provenance{WidthNS: opts.width(), LateNS: opts.lateness(), HostToo: opts.HostToo,
-		Inputs: in.inputs, Counts: *counts, Creator: opts.Creator, BadInputs: len(report.Bad)}
-	report.Counts, report.Traces, report.Files = *counts, len(in.traces), len(in.inputs)
+	p.BadInputs = len(report.Bad)
+	report.Counts, report.Traces, report.Files = p.Counts, len(in.traces), len(in.inputs)
 	return out.Close(p)
 }
 
 func (o Options) width() int64 { return cmp.Or(o.WidthNS, feature.DefaultWindowerOptions.WidthNS) }
 func (o Options) lateness() int64 {
 	return max(0, cmp.Or(o.LatenessNS, feature.DefaultWindowerOptions.LatenessNS))
-}
-
-// write deals all rows out to windows and writes them.
-func (in *inputs) write(ctx context.Context, out *feature.FileWriter, opts Options) (*feature.Counts, error) {
-	counts := &feature.Counts{}
-	containers := map[[2]string]struct{}{}
-	emit := func(w *feature.Window) error {
-		if counts.FromNS == 0 {
-			counts.FromNS = w.StartNS
-		}
-		counts.ToNS = max(counts.ToNS, w.EndNS())
-		if key := [2]string{w.Host, w.ContainerID}; len(containers) < 1e6 {
-			containers[key] = struct{}{}
-		}
-		return out.Append(w)
-	}
-	recording, err := feature.NewRecording(ctx, in.traces...)
-	if err != nil {
-		return nil, err
-	}
-	counts.WindowerReport, err = recording.Windows(ctx, feature.WindowerOptions{
-		WidthNS: opts.WidthNS, LatenessNS: opts.LatenessNS, HostToo: opts.HostToo}, emit)
-	if err != nil {
-		return nil, err
-	}
-	counts.Containers = len(containers)
-	return counts, nil
 }

@@ -49,12 +49,7 @@ func (in *inputs) add(ctx context.Context, path string, check bool) error {
 	if err != nil {
 		return err
 	}
-	files := append(t.Files(trace.Events), t.Files(trace.Sequences)...)
-	rows := int64(0)
-	for i := range files {
-		rows += files[i].Rows
-	}
-	if rows == 0 {
+	if rowsOf(t) == 0 {
 		return fmt.Errorf("%s: empty trace: no events and no sequences", path)
 	}
 	if check {
@@ -62,6 +57,20 @@ func (in *inputs) add(ctx context.Context, path string, check bool) error {
 			return err
 		}
 	}
+	return in.take(t)
+}
+
+// rowsOf counts the rows that windows are made of.
+func rowsOf(t *trace.Trace) (rows int64) {
+	for _, f := range append(t.Files(trace.Events), t.Files(trace.Sequences)...) {
+		rows += f.Rows
+	}
+	return rows
+}
+
+// take adds a trace that is open.
+func (in *inputs) take(t *trace.Trace) error {
+	files := append(t.Files(trace.Events), t.Files(trace.Sequences)...)
 	inputs, hashes, err := in.hash(files)
 	if err != nil {
 		return err

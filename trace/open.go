@@ -66,6 +66,18 @@ func OpenSound(path string) (t *Trace, bad []error, err error) {
 
 // open is Open; failed says whether the error of a file ends it.
 func open(path string, failed func(error) error) (*Trace, error) {
+	t, err := openHosts(path, func(string) bool { return true }, failed)
+	if err == nil && len(t.files) == 0 {
+		if left, _ := filepath.Glob(filepath.Join(path, "journal", "host=*", "journal-*")); len(left) > 0 {
+			return nil, fmt.Errorf("%s: no complete file yet, only journals (%d): the recorder completes one at its rotation and when it stops; a killed one's are sealed by the next recorder, or mayfly inspect --salvage", path, len(left))
+		}
+		return nil, fmt.Errorf("%s: not a trace: no Parquet file below events, sequences, processes, containers or losses", path)
+	}
+	return t, err
+}
+
+// openHosts passes over the folders of hosts that are not to be kept.
+func openHosts(path string, keep func(hostFolder string) bool, failed func(error) error) (*Trace, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -78,15 +90,9 @@ func open(path string, failed func(error) error) (*Trace, error) {
 		return t, nil
 	}
 	for _, table := range Tables() {
-		if err := t.addFolder(table, failed); err != nil {
+		if err := t.addFolder(table, keep, failed); err != nil {
 			return nil, err
 		}
-	}
-	if len(t.files) == 0 {
-		if left, _ := filepath.Glob(filepath.Join(path, "journal", "host=*", "journal-*")); len(left) > 0 {
-			return nil, fmt.Errorf("%s: no complete file yet, only journals (%d): the recorder completes one at its rotation and when it stops; a killed one's are sealed by the next recorder, or mayfly inspect --salvage", path, len(left))
-		}
-		return nil, fmt.Errorf("%s: not a trace: no Parquet file below events, sequences, processes, containers or losses", path)
 	}
 	for _, files := range t.files {
 		slices.SortFunc(files, compareFiles)
@@ -99,7 +105,7 @@ func compareFiles(a, b File) int {
 		cmp.Compare(a.Rel, b.Rel), cmp.Compare(a.Path, b.Path))
 }
 
-func (t *Trace) addFolder(table Table, failed func(error) error) error {
+func (t *Trace) addFolder(table Table, keep func(hostFolder string) bool, failed func(error) error) error {
 	root := filepath.Join(t.path, string(table))
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if path == root && errors.Is(err, fs.ErrNotExist) {
@@ -113,6 +119,9 @@ func (t *Trace) addFolder(table Table, failed func(error) error) error {
 				return fs.SkipDir
 			}
 			return nil
+		}
+		if host, ok := strings.CutPrefix(d.Name(), "host="); ok && d.IsDir() && filepath.Dir(path) == root && !keep(host) {
+			return fs.SkipDir
 		}
 		if d.IsDir() || filepath.Ext(path) != ".parquet" {
 			return nil
