@@ -105,6 +105,10 @@ type Counts struct {
 	Trimmed int64 `json:"trimmed,omitempty"` // set aside as the oddest (Options.Trim)
 	Capped  int64 `json:"capped,omitempty"`  // not learned from: beyond Options.MaxContainerWindows
 
+	// Unsampled are those that nothing looked at: of containers beyond
+	// train.Options.MaxWorkloadWindows of their workload.
+	Unsampled int64 `json:"unsampled,omitempty"`
+
 	// Sampled is how many of the windows used the forest and the threshold are
 	// made from, where there were more than Options.MaxWindows; else 0.
 	Sampled int64 `json:"sampled,omitempty"`

@@ -37,6 +37,9 @@ type Sample struct {
 	workloads map[string]*stratum
 }
 
+// sampleSlack is how many containers of a workload stand before the first is cut.
+const sampleSlack = 64
+
 // stratum is what is kept of one workload.
 type stratum struct {
 	windows map[containerKey]*sampled
@@ -84,14 +87,14 @@ func (s *Sample) Add(w *feature.Window) {
 	t.windows[containerKey{place.Host, place.ID}] = &sampled{place, 1}
 	if len(t.windows) >= t.cutAt {
 		t.cut(s.most)
-		t.cutAt = max(1024, 2*len(t.windows))
+		t.cutAt = max(sampleSlack, 2*len(t.windows))
 	}
 }
 
 func (s *Sample) stratum(workload string) *stratum {
 	t := s.workloads[workload]
 	if t == nil {
-		t = &stratum{windows: map[containerKey]*sampled{}, cutAt: 1024}
+		t = &stratum{windows: map[containerKey]*sampled{}, cutAt: sampleSlack}
 		s.workloads[workload] = t
 	}
 	return t

@@ -27,11 +27,16 @@ type Options struct {
 	// neither: what the attacker started may still run. Default 1 minute; never
 	// less than the longer time scale.
 	Aftermath time.Duration
+
+	// MaxWorkloadWindows is how many windows of one workload anything is learned
+	// from, at least 1; where there are more, whole containers by Sample.
+	MaxWorkloadWindows int64
 }
 
 // DefaultOptions learn an isolation forest from every window.
 func DefaultOptions() Options {
-	return Options{Detector: detector.DefaultOptions(), Split: Split{By: SplitNone}, Aftermath: time.Minute}
+	return Options{Detector: detector.DefaultOptions(), Split: Split{By: SplitNone}, Aftermath: time.Minute,
+		MaxWorkloadWindows: 1 << 24} // 194 days of one container, by the second
 }
 
 // Check says what is wrong with the options, before anything is read.
@@ -39,14 +44,17 @@ func (o Options) Check() error {
 	if o.Aftermath < 0 {
 		return fmt.Errorf("aftermath: want no less than 0, got %v", o.Aftermath)
 	}
+	if o.MaxWorkloadWindows < 1 {
+		return fmt.Errorf("windows of a workload: want at least 1, got %d", o.MaxWorkloadWindows)
+	}
 	return cmp.Or(o.Split.check(), o.Detector.Check())
 }
 
 // Run makes a detector from FEATURES files. The windows are read several times
-// and never held; what grows with them is four bytes per window and feature.
-// Files are taken in the order of their first window, so the order in which
-// they are named does not matter. A container whose time overlaps in two of them
-// is refused: the same windows would count twice.
+// and never held; what grows with them is four bytes per window and feature, up to
+// the bounds of the options. Files are taken in the order of their first window, so
+// the order in which they are named does not matter. A container whose time overlaps
+// in two of them is refused: the same windows would count twice.
 func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector, error) {
 	if err := opts.Check(); err != nil {
 		return nil, err
@@ -60,7 +68,65 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 	if err != nil {
 		return nil, err
 	}
-	seen, err := look(ctx, files, opts.Split.By == SplitTime)
+	sources, rows := make([]Source, len(files)), int64(0)
+	for i, f := range files {
+		sources[i] = Source{Name: filepath.Base(f.Path), SHA256: f.sha256, Windows: f.Rows,
+			FromNS: f.Provenance.Counts.FromNS, WidthNS: f.Provenance.WidthNS, Records: f.Windows}
+		rows += f.Rows
+	}
+	sample := NewSample(opts.Detector.Seed, opts.MaxWorkloadWindows)
+	if rows <= opts.MaxWorkloadWindows {
+		return Fit(ctx, sources, nil, opts) // no workload can have more
+	}
+	for _, s := range sources {
+		for w, err := range feature.Each(s.Records(ctx)) {
+			if err != nil {
+				return nil, err
+			}
+			sample.Add(w)
+		}
+	}
+	sample.Cut()
+	return Fit(ctx, sources, sample, opts)
+}
+
+// Source is the windows of one FEATURES file, or those of them that a Sample keeps.
+type Source struct {
+	Name    string // of the file, for the detector's manifest; its base name
+	SHA256  string // of the file, in hex
+	Windows int64  // in the file
+	FromNS  int64  // start of its first window
+	WidthNS int64  // of each window
+
+	// Records yields the windows in the order of the file; of those that the sample
+	// does not keep, any may be missing. It is called several times.
+	Records func(context.Context) iter.Seq2[arrow.Record, error]
+}
+
+// Fit makes a detector from windows, of which sample, that has counted all of them,
+// chooses; nil takes all. The same files and sample give the same detector, whoever
+// counted and wherever the windows were put together again.
+func Fit(ctx context.Context, sources []Source, sample *Sample, opts Options) (*detector.Detector, error) {
+	if err := opts.Check(); err != nil {
+		return nil, err
+	}
+	if len(sources) == 0 {
+		return nil, errors.New("no features to train on")
+	}
+	sources = slices.Clone(sources)
+	slices.SortFunc(sources, func(a, b Source) int {
+		return cmp.Or(cmp.Compare(a.FromNS, b.FromNS), cmp.Compare(a.SHA256, b.SHA256))
+	})
+	all, unsampled := func(ctx context.Context) iter.Seq2[arrow.Record, error] { return windows(ctx, sources) }, int64(0)
+	if sample != nil {
+		unsampled = sample.Total() - sample.Kept()
+	}
+	if unsampled > 0 {
+		all = func(ctx context.Context) iter.Seq2[arrow.Record, error] {
+			return feature.Filter(windows(ctx, sources), sample.Keeps)
+		}
+	}
+	seen, err := look(all(ctx), opts.Split.By == SplitTime)
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +136,11 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 	}
 	training := detector.Training{
 		Windows: func(ctx context.Context) iter.Seq2[arrow.Record, error] {
-			return feature.Filter(windows(ctx, files), chosen.train)
+			return feature.Filter(all(ctx), chosen.train)
 		},
 	}
 	if len(opts.Labels) > 0 {
-		training.Class = newLabelIndex(opts.Labels, opts.aftermath(files[0].Provenance.WidthNS)).class
+		training.Class = newLabelIndex(opts.Labels, opts.aftermath(sources[0].WidthNS)).class
 	}
 	d, err := detector.Fit(ctx, training, opts.Detector)
 	if err != nil {
@@ -87,8 +153,9 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 	}
 	n := &d.Manifest.Training
 	n.HeldOut = seen.windows - n.Windows - n.SetAside - n.Trimmed - n.Capped
-	for _, f := range files {
-		d.Manifest.Inputs = append(d.Manifest.Inputs, detector.Input{Name: filepath.Base(f.Path), SHA256: f.sha256, Windows: f.Rows})
+	n.Unsampled = unsampled
+	for _, s := range sources {
+		d.Manifest.Inputs = append(d.Manifest.Inputs, detector.Input{Name: s.Name, SHA256: s.SHA256, Windows: s.Windows})
 	}
 	return d, nil
 }
@@ -136,11 +203,11 @@ func open(paths []string) (files []input, err error) {
 	return files, nil
 }
 
-// windows yields the windows of all files.
-func windows(ctx context.Context, files []input) iter.Seq2[arrow.Record, error] {
+// windows yields the windows of all sources.
+func windows(ctx context.Context, sources []Source) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
-		for _, f := range files {
-			for rec, err := range f.Windows(ctx) {
+		for _, s := range sources {
+			for rec, err := range s.Records(ctx) {
 				if !yield(rec, err) || err != nil {
 					return
 				}
@@ -150,9 +217,9 @@ func windows(ctx context.Context, files []input) iter.Seq2[arrow.Record, error] 
 }
 
 // look passes over the windows once, for the split.
-func look(ctx context.Context, files []input, byTime bool) (*survey, error) {
+func look(windows iter.Seq2[arrow.Record, error], byTime bool) (*survey, error) {
 	seen := &survey{lives: map[containerKey]*lifetime{}}
-	for w, err := range feature.Each(windows(ctx, files)) {
+	for w, err := range feature.Each(windows) {
 		if err != nil {
 			return nil, err
 		}
