@@ -22,6 +22,7 @@ type SplitOptions struct {
 	Poison       float64 // [0,1): share of the training windows that are attacks taken as normal
 	AllowLeakage bool
 	Measure      MeasureOptions
+	Progress     func(done, total int) // told after each split of each seed; may be nil
 }
 
 // SplitReport is the outcome of a protocol over FEATURES and labels.
@@ -115,7 +116,7 @@ func (s *lives) run(ctx context.Context, opts SplitOptions) (*SplitReport, error
 			return nil, err
 		}
 		mean, n := 0.0, 0.0
-		for _, p := range splits {
+		for i, p := range splits {
 			leaks := s.leaks(p)
 			if len(leaks) > 0 && !opts.AllowLeakage {
 				return nil, fmt.Errorf("split %q leaks: %s on both sides (--allow-leakage measures all the same)", p.name, leaks[0])
@@ -123,6 +124,9 @@ func (s *lives) run(ctx context.Context, opts SplitOptions) (*SplitReport, error
 			result, err := s.measure(ctx, p, own, seed == 0)
 			if err != nil {
 				return nil, fmt.Errorf("split %q: %w", p.name, err)
+			}
+			if opts.Progress != nil {
+				opts.Progress(seed*len(splits)+i+1, opts.Seeds*len(splits))
 			}
 			if result.Methods[0].AUROC != nil {
 				mean, n = mean+result.Methods[0].AUROC.Value, n+1

@@ -75,6 +75,16 @@ func makePlan(files []trace.File, sealed map[string]int64, s *state, remember bo
 	return p
 }
 
+// rows is how many rows of events and sequences the files have.
+func (p *plan) rows() (n int64) {
+	for i := range p.files {
+		if t := p.files[i].Table; t == trace.Events || t == trace.Sequences {
+			n += p.files[i].Rows
+		}
+	}
+	return n
+}
+
 // sealedThrough is, by host, the end of the last window that no later file can add
 // to. A recorder seals the losses last: where they are, the rest is. Rows may
 // reach the file after the one that their time belongs to, so that latenessNS

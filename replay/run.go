@@ -31,6 +31,10 @@ type Options struct {
 	Threads     int       // below 1: all processors; no influence on the result
 	MaxReasons  int       // features and calls per finding; default 6
 	MaxEvidence int       // event rows per finding; default 20
+
+	// Planned is told how many rows of events and sequences will be read to score what
+	// is due; again where a damaged file makes the run begin anew. It may be nil.
+	Planned func(rows int64)
 }
 
 func (o Options) withDefaults() Options {
@@ -146,6 +150,9 @@ func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*tr
 	p.responses = responses{dir: opts.PlanDir, d: d, traces: slices.Clone(traces)}
 	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d), opts.SinceNS)
 	recording.Files = p.plan.files
+	if opts.Planned != nil {
+		opts.Planned(p.plan.rows())
+	}
 	return p, p.run(ctx)
 }
 

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -153,8 +150,10 @@ func (o *evaluateOptions) runDockerCVE(ctx context.Context, _ []string, stdout, 
 	if err != nil {
 		return err
 	}
-	opts := evaluate.DockerCVEOptions{Detector: o.detectorOptions(), Threads: o.threads, Bootstrap: o.bootstrap(), Progress: progressOf(stderr, "CVEs")}
+	step, done := stepProgress(ctx, stderr, "CVEs")
+	opts := evaluate.DockerCVEOptions{Detector: o.detectorOptions(), Threads: o.threads, Bootstrap: o.bootstrap(), Progress: step}
 	r, err := evaluate.DockerCVE(ctx, set, opts)
+	done()
 	if err != nil {
 		return err
 	}
@@ -167,45 +166,31 @@ func (o *evaluateOptions) runADFALD(ctx context.Context, _ []string, stdout, std
 		return err
 	}
 	opts := evaluate.DefaultADFALDOptions()
-	opts.Detector, opts.Bootstrap, opts.Progress = o.detectorOptions(), o.bootstrap(), progressOf(stderr, "models")
+	step, done := stepProgress(ctx, stderr, "models")
+	opts.Detector, opts.Bootstrap, opts.Progress = o.detectorOptions(), o.bootstrap(), step
 	opts.Detector.Threads, opts.Seeds, opts.Baselines, opts.Poison = o.threads, o.seeds, o.baselines, o.poison
 	r, err := evaluate.ADFALD(ctx, set, opts)
+	done()
 	if err != nil {
 		return err
 	}
 	return o.write(r, stdout)
 }
 
-func (o *evaluateOptions) runSplit(ctx context.Context, features []string, stdout, _ io.Writer) error {
+func (o *evaluateOptions) runSplit(ctx context.Context, features []string, stdout, stderr io.Writer) error {
 	opts := evaluate.SplitOptions{Detector: o.detectorOptions(), Labels: o.labels, LeaveOut: o.protocol != "holdout", Holdout: o.holdout,
 		Seeds: o.seeds, Baselines: o.baselines, Poison: o.poison, AllowLeakage: o.leakage, Measure: evaluate.DefaultMeasureOptions()}
 	opts.Detector.Threads, opts.Measure.Aftermath, opts.Measure.Bootstrap = o.threads, o.aftermath, o.bootstrap()
+	done := func() {}
+	if opts.LeaveOut {
+		opts.Progress, done = stepProgress(ctx, stderr, "splits")
+	} else {
+		ctx, done = withProgress(ctx, stderr, "evaluate", 0, 1)
+	}
 	r, err := evaluate.RunSplit(ctx, features, opts)
+	done()
 	if err != nil {
 		return err
 	}
 	return o.write(r, stdout)
-}
-
-// progressOf tells a terminal how far it is; it is nil for anything else.
-func progressOf(stderr io.Writer, what string) func(done, total int) {
-	f, ok := stderr.(*os.File)
-	if !ok || !isTerminal(f) {
-		return nil
-	}
-	var mu sync.Mutex
-	return func(done, total int) {
-		mu.Lock()
-		defer mu.Unlock()
-		end := ""
-		if done == total {
-			end = "\n"
-		}
-		fmt.Fprintf(stderr, "\rmayfly: %d of %d %s%s", done, total, what, end)
-	}
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

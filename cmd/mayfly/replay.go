@@ -279,8 +279,8 @@ func scoreTraces(ctx context.Context, d *detector.Detector, args []string, opts 
 	}
 	opts.Page = opts.report != ""
 	watched, done := ctx, func() {}
-	if !opts.follow && opts.StatePath == "" { // with a state only what is new is read
-		watched, done = withProgress(ctx, opts.stderr, "replay", eventRows(traces...), 1)
+	if !opts.follow {
+		watched, opts.Planned, done = withPlannedProgress(ctx, opts.stderr, "replay")
 	}
 	report, err = replay.Run(watched, d, traces, opts.Options)
 	done()
