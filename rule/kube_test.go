@@ -101,3 +101,34 @@ func k8sSet(t testing.TB, name string, items []string) *Set {
 	t.Helper()
 	return mustBuild(t, k8sWorkload(name, items), nil, Options{})
 }
+
+// TestSays: a target says the kinds without which its file is another, beside comments.
+func TestSays(t *testing.T) {
+	found := []profile.Item{{Kind: profile.Read, Value: "/etc/hostname"}}
+	// Of connections AppArmor says unix sockets alone, which is too little to count.
+	inet := slices.DeleteFunc(slices.Clone(webItems), func(item string) bool { return strings.Contains(item, "unix:") })
+	whole := k8sSet(t, "nginx", inet)
+	whole.addFound(found, DefaultOptions)
+	lines := func(s *Set, render func(*Set) ([]byte, error)) string {
+		text, err := render(s)
+		if err != nil {
+			return err.Error()
+		}
+		return strings.Join(slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "#") }), "\n")
+	}
+	for _, target := range targets {
+		if target.says == nil {
+			continue // talon answers rules by their names, quarantine asks for a label
+		}
+		for _, kind := range []Kind{Program, Dropped, Secret, Write, Connect, Listen, Privilege, Found, Calls} {
+			less := *whole
+			less.Rules = slices.DeleteFunc(slices.Clone(whole.Rules), func(r Rule) bool { return r.Kind == kind })
+			if kind == Calls {
+				less.Calls = nil
+			}
+			if said := lines(&less, target.render) != lines(whole, target.render); said != slices.Contains(target.says, kind) {
+				t.Errorf("%s: its file rests on %s: %v, and it is said to say it: %v", target.name, kind, said, !said)
+			}
+		}
+	}
+}

@@ -14,21 +14,32 @@ import (
 type target struct {
 	name, ext string
 	render    func(*Set) ([]byte, error)
+	says      []Kind // what of a set it can say, in full or with what its file lists as left out
 	short     string // for the command's help
 }
 
 // targets in the order in which they are written. TARGETS.md has a chapter each.
 var targets = []target{
-	{"falco", ".yaml", (*Set).Falco, "Falco rules, bound to the image"},
-	{"seccomp", ".json", (*Set).Seccomp, "an OCI and Docker seccomp profile"},
-	{"apparmor", ".apparmor", (*Set).AppArmor, "an AppArmor profile"},
-	{"networkpolicy", ".yaml", (*Set).NetworkPolicy, "Kubernetes NetworkPolicies, by labels of the pods"},
-	{"cilium", ".yaml", (*Set).Cilium, "CiliumNetworkPolicies"},
-	{"tetragon", ".yaml", (*Set).Tetragon, "Tetragon TracingPolicies"},
-	{"kubearmor", ".yaml", (*Set).KubeArmor, "KubeArmorPolicies"},
-	{"sigma", ".yml", (*Set).Sigma, "Sigma rules"},
-	{"talon", ".yaml", (*Set).Talon, "Falco Talon rules that answer the Falco rules"},
-	{"quarantine", ".yaml", (*Set).Quarantine, "NetworkPolicies that cut off pods with a label"},
+	{"falco", ".yaml", (*Set).Falco, []Kind{Program, Dropped, Secret, Write, Connect, Listen, Privilege, Found}, "Falco rules, bound to the image"},
+	{"seccomp", ".json", (*Set).Seccomp, []Kind{Calls}, "an OCI and Docker seccomp profile"},
+	{"apparmor", ".apparmor", (*Set).AppArmor, []Kind{Program, Secret, Write, Privilege}, "an AppArmor profile"},
+	{"networkpolicy", ".yaml", (*Set).NetworkPolicy, []Kind{Connect, Listen}, "Kubernetes NetworkPolicies, by labels of the pods"},
+	{"cilium", ".yaml", (*Set).Cilium, []Kind{Connect, Listen}, "CiliumNetworkPolicies"},
+	{"tetragon", ".yaml", (*Set).Tetragon, []Kind{Program, Secret, Connect, Listen, Privilege}, "Tetragon TracingPolicies"},
+	{"kubearmor", ".yaml", (*Set).KubeArmor, []Kind{Program, Secret}, "KubeArmorPolicies"},
+	{"sigma", ".yml", (*Set).Sigma, []Kind{Program, Secret, Write, Connect}, "Sigma rules"},
+	{"talon", ".yaml", (*Set).Talon, nil, "Falco Talon rules that answer the Falco rules"},
+	{"quarantine", ".yaml", (*Set).Quarantine, nil, "NetworkPolicies that cut off pods with a label"},
+}
+
+// Say returns those of some targets, by name, that say a kind of rule.
+func Say(kind Kind, names []string) (say []string) {
+	for _, t := range targets {
+		if slices.Contains(names, t.name) && slices.Contains(t.says, kind) {
+			say = append(say, t.name)
+		}
+	}
+	return say
 }
 
 // Targets are the languages that a set is written in, by their names.

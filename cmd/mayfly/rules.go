@@ -41,7 +41,8 @@ Paths and addresses are allowed as they were recorded. Where the recording shows
 that they differ from replica to replica or from hour to hour, a wildcard takes
 their place; --explain says what each costs and saves.
 
-With --test the rules run over recorded traces before anybody deploys them: how
+With --test the rules run over recorded traces before anybody deploys them, as Falco
+rules and seccomp profiles whatever the targets: how
 often each would have fired on normal time, and which labelled attacks it would
 have caught. What the traces say of containers (capabilities, ports, machine) is
 taken into account. With --findings, what findings named as new becomes a rule too,
@@ -278,15 +279,7 @@ func (r *rulesResult) print(w io.Writer, format string) error {
 	if r.Report != nil {
 		r.printTest(t)
 	} else {
-		fmt.Fprintln(t, "RULE\tTARGET\tEVIDENCE")
-		for _, s := range r.sets {
-			for _, rl := range s.Rules {
-				fmt.Fprintf(t, "%s\tfalco\t%s\n", rl.Name, rl.Basis)
-			}
-			if s.Calls != nil {
-				fmt.Fprintf(t, "mayfly %s: seccomp profile\tseccomp\t%d calls recorded, %d added for the runtime\n", rule.Printable(s.Workload), len(s.Calls.Recorded), len(s.Calls.Added))
-			}
-		}
+		r.printRules(t)
 	}
 	fmt.Fprintln(t)
 	for _, f := range r.Files {
@@ -295,9 +288,33 @@ func (r *rulesResult) print(w io.Writer, format string) error {
 	return t.Flush()
 }
 
-// printTest prints how the rules did, then the attacks.
+// printRules prints what is watched of each workload, and which of the targets that
+// were written say it.
+func (r *rulesResult) printRules(w io.Writer) {
+	fmt.Fprintln(w, "RULE\tTARGETS\tEVIDENCE")
+	for _, s := range r.sets {
+		var written []string
+		for _, f := range r.Files {
+			if f.Workload == s.Workload {
+				written = append(written, f.Target)
+			}
+		}
+		for _, rl := range s.Rules {
+			if say := rule.Say(rl.Kind, written); len(say) > 0 {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", rl.Name, strings.Join(say, " "), rl.Basis)
+			}
+		}
+		if say := rule.Say(rule.Calls, written); len(say) > 0 {
+			fmt.Fprintf(w, "mayfly %s: system calls\t%s\t%d calls recorded, %d added for the runtime\n",
+				rule.Printable(s.Workload), strings.Join(say, " "), len(s.Calls.Recorded), len(s.Calls.Added))
+		}
+	}
+}
+
+// printTest prints how the rules did, then the attacks. What is tried is the Falco
+// rules and the seccomp profile, whatever the targets.
 func (r *rulesResult) printTest(w io.Writer) {
-	fmt.Fprintln(w, "RULE\tTARGET\tEVIDENCE\tFIRES/CONTAINER-HOUR, NORMAL\tATTACKS CAUGHT")
+	fmt.Fprintln(w, "RULE\tTRIED AS\tEVIDENCE\tFIRES/CONTAINER-HOUR, NORMAL\tATTACKS CAUGHT")
 	for _, res := range r.Report.Rules {
 		target, name := "falco", res.Rule
 		if res.Kind == rule.Calls {
