@@ -127,6 +127,7 @@ type trial struct {
 	everywhere []bool                      // by filter: it is named like no workload of the traces
 	events     int64
 	host       int64
+	before     int64 // calls that were refused already when they were recorded
 	sequences  int64
 	items      []profile.Item
 }
@@ -273,6 +274,10 @@ func (t *trial) calls(s *subject, at int, check *callCheck, row *trace.Row, tabl
 			continue
 		}
 		when := row.TimeNS + int64(float64(span)*float64(i)/float64(len(calls)))
+		if ruling == refuses && check.before[call] && n&trace.CompatCall == 0 && t.isNormal(s, when) {
+			t.before++
+			continue
+		}
 		normal := t.fired(s, result, when, ruling == depends, func() Example {
 			return Example{TimeNS: when, ContainerID: s.id, Text: profile.Call + " " + trace.CallName(call), File: row.File.Rel, Row: row.FileRow}
 		})

@@ -67,6 +67,13 @@ func refused(change func(e *trace.Event)) func(e *trace.Event) {
 // and of another image.
 func writeTrace(t testing.TB, events []trace.Event, sequences []trace.Sequence) *trace.Trace {
 	t.Helper()
+	return writeContainers(t, []trace.Container{
+		{TimeNS: begin, ContainerID: web, CgroupID: 7, Name: "web", Image: "docker.io/library/nginx:1.25"},
+		{TimeNS: begin, ContainerID: other, CgroupID: 8, Name: "other", Image: "redis"}}, events, sequences)
+}
+
+func writeContainers(t testing.TB, containers []trace.Container, events []trace.Event, sequences []trace.Sequence) *trace.Trace {
+	t.Helper()
 	dir := t.TempDir()
 	w, err := trace.NewWriter(dir, trace.Meta{Host: "h", Arch: "amd64", Kernel: "6.1", BootID: "b", Recorder: "test", Source: "mayfly record",
 		FromNS: begin, ToNS: begin + 10_000*second}, trace.DefaultWriterOptions())
@@ -74,9 +81,7 @@ func writeTrace(t testing.TB, events []trace.Event, sequences []trace.Sequence) 
 		t.Fatal(err)
 	}
 	for _, err := range []error{
-		w.Containers([]trace.Container{
-			{TimeNS: begin, ContainerID: web, CgroupID: 7, Name: "web", Image: "docker.io/library/nginx:1.25"},
-			{TimeNS: begin, ContainerID: other, CgroupID: 8, Name: "other", Image: "redis"}}),
+		w.Containers(containers),
 		w.Events(events), w.Sequences(sequences), w.Close(),
 	} {
 		if err != nil {

@@ -11,6 +11,10 @@ type Report struct {
 	Unscoped  int       `json:"unscoped"`  // containers that no rule speaks of
 	Host      int64     `json:"host"`      // of Events, those of the host that no rule was tried on
 	IOUring   int64     `json:"io_uring"`  // of Events, those that came through io_uring, which Falco does not see
+
+	// RefusedBefore counts calls on normal time that a seccomp profile refuses as the
+	// container's own did when it was recorded: nothing changes for it, and no rule fires.
+	RefusedBefore int64 `json:"refused_before"`
 }
 
 // Result is how one rule did.

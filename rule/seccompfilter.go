@@ -24,6 +24,7 @@ type filter struct {
 // filterFile is the OCI form and Docker's (moby/profiles, seccomp/seccomp.go).
 type filterFile struct {
 	DefaultAction string   `json:"defaultAction"`
+	DefaultErrno  *uint    `json:"defaultErrnoRet"`
 	Architectures []string `json:"architectures"`
 	ArchMap       []struct {
 		Architecture     string   `json:"architecture"`
@@ -36,6 +37,7 @@ type filterEntry struct {
 	Name     string            `json:"name"`
 	Names    []string          `json:"names"`
 	Action   string            `json:"action"`
+	Errno    *uint             `json:"errnoRet"`
 	Args     []json.RawMessage `json:"args"`
 	Includes filterWhen        `json:"includes"`
 	Excludes filterWhen        `json:"excludes"`
@@ -101,7 +103,10 @@ func (f *filter) appliesTo(c *trace.Container) bool {
 }
 
 // callCheck says what a profile does with calls in a container, by trace.Call.
-type callCheck struct{ native, compat [trace.MaxCall + 1]ruling }
+type callCheck struct {
+	native, compat [trace.MaxCall + 1]ruling
+	before         map[trace.Call]bool // refused calls that were answered the same when the container was recorded
+}
 
 // check makes what the profile is in a container: on a machine, as Go names it, with a kernel.
 func (f *filter) check(c *trace.Container, machine, kernel string) *callCheck {
@@ -112,6 +117,7 @@ func (f *filter) check(c *trace.Container, machine, kernel string) *callCheck {
 		out.native[i] = byDefault
 	}
 	caps := capabilities(c)
+	answers := map[trace.Call]uint{} // of calls that fail
 	for _, e := range f.raw.Syscalls {
 		if !e.Includes.holds(caps, machine, kernel) || e.Excludes.any(caps, machine, kernel) {
 			continue
@@ -123,16 +129,60 @@ func (f *filter) check(c *trace.Container, machine, kernel string) *callCheck {
 			case !ok || int(n) > trace.MaxCall || set[n]:
 			case len(e.Args) == 0:
 				out.native[n], set[n] = action, true
+				answers[n] = errnoOf(e.Action, e.Errno)
 			case action != byDefault:
 				out.native[n] = depends
 			}
 		}
 	}
+	out.before = f.before(c, caps, func(n trace.Call) uint {
+		if set[n] {
+			return answers[n]
+		}
+		return errnoOf(f.raw.DefaultAction, f.raw.DefaultErrno)
+	})
 	out.compat = out.native
 	if !f.compat(machine) {
 		out.compat = [trace.MaxCall + 1]ruling{} // none of its calls passes
 	}
 	return out
+}
+
+// before returns the calls that the profile answers as the filter did under which the
+// container was recorded: the runtime's own one lets none of adminCalls through to a
+// container without the capabilities for them (EPERM), and tells it that clone3 does
+// not exist (moby/profiles, seccomp/default_linux.go). answer is what the profile makes
+// a call fail with, 0 where it does something else.
+func (f *filter) before(c *trace.Container, caps func(string) bool, answer func(trace.Call) uint) map[trace.Call]bool {
+	if c.Seccomp != "default" || slices.ContainsFunc(adminCapabilities, caps) {
+		return nil
+	}
+	same := map[trace.Call]bool{}
+	for _, name := range append([]string{"clone3"}, adminCalls...) {
+		want := uint(errnoPerm)
+		if name == "clone3" {
+			want = errnoNoSys
+		}
+		if n, ok := trace.CallNumber(name); ok && answer(n) == want {
+			same[n] = true
+		}
+	}
+	return same
+}
+
+// adminCapabilities are those that open one of adminCalls.
+var adminCapabilities = strings.Fields(`SYS_ADMIN SYS_MODULE SYSLOG BPF PERFMON`)
+
+// errnoOf is what a call fails with under an action: EPERM unless it says another; 0
+// where it does not fail, or worse.
+func errnoOf(action string, errno *uint) uint {
+	switch {
+	case action != "SCMP_ACT_ERRNO":
+		return 0
+	case errno == nil:
+		return errnoPerm
+	}
+	return *errno
 }
 
 // compat says whether the profile lets a machine's 32-bit calls reach its list.

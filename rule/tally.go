@@ -87,6 +87,13 @@ func (t *trial) fired(s *subject, r *Result, at int64, unsure bool, example func
 	return normal
 }
 
+// isNormal says whether no label nor its aftermath covers a time of a container.
+func (t *trial) isNormal(s *subject, at int64) bool {
+	return !slices.ContainsFunc(s.labels, func(l int) bool {
+		return t.labels[l].FromNS <= at && at <= t.labels[l].ToNS+t.opts.Aftermath.Nanoseconds()
+	})
+}
+
 // describe writes the event of a row as its items, or its kind where it has none.
 func (t *trial) describe(s *subject, row *trace.Row) Example {
 	b, i := row.Event, row.Index
@@ -107,7 +114,7 @@ func (t *trial) describe(s *subject, row *trace.Row) Example {
 
 // report adds up.
 func (t *trial) report() *Report {
-	r := &Report{Attacks: []Attack{}, Refused: []Refused{}, Events: t.events, Sequences: t.sequences, Host: t.host, IOUring: t.watch.Unseen}
+	r := &Report{Attacks: []Attack{}, Refused: []Refused{}, Events: t.events, Sequences: t.sequences, Host: t.host, IOUring: t.watch.Unseen, RefusedBefore: t.before}
 	hours := make([]float64, len(t.results))
 	for _, id := range slices.Sorted(maps.Keys(t.subjects)) {
 		s := t.subjects[id]

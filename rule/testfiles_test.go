@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mayfly/feature"
 	"mayfly/profile"
 	"mayfly/trace"
 )
@@ -47,6 +48,43 @@ func TestSeccompFiles(t *testing.T) {
 	} {
 		if _, err := readFilter("x.json", []byte(content)); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", content, err, want)
+		}
+	}
+}
+
+// TestRefusedBefore: what the runtime's own filter answered the same is no false alarm; in
+// an attack it counts.
+func TestRefusedBefore(t *testing.T) {
+	const answers = `{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+  {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}`
+	const kills = `{"defaultAction": "SCMP_ACT_KILL", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW"}, {"names": ["clone3"], "action": "SCMP_ACT_ERRNO"}]}`
+	labels := []feature.Label{{Container: web, FromNS: begin + 100*second, ToNS: begin + 200*second, Attack: "a"}}
+	for _, test := range []struct {
+		seccomp, profile string
+		caps             []string
+		want             string
+	}{
+		{"default", answers, nil, "keyctl: 4 fires, 1 normal, 2 before, caught a"},
+		{"default", answers, []string{"CAP_SYS_ADMIN"}, "clone3 keyctl mount: 6 fires, 3 normal, 0 before, caught a"},
+		{"custom:00", answers, nil, "clone3 keyctl mount: 6 fires, 3 normal, 0 before, caught a"},
+		{"default", kills, nil, "clone3 keyctl mount: 6 fires, 3 normal, 0 before, caught a"}, // EPERM for ENOSYS, a kill for EPERM
+	} {
+		tr := writeContainers(t, []trace.Container{{TimeNS: begin, ContainerID: web, CgroupID: 7, Name: "web", Image: "nginx", Seccomp: test.seccomp, CapAdd: test.caps}},
+			nil, []trace.Sequence{calls(1, web, "read", "clone3", "keyctl", "mount"), calls(150, web, "clone3", "keyctl", "mount")})
+		report, err := TestFiles(context.Background(), []File{{"x.json", []byte(test.profile)}}, []*trace.Trace{tr}, labels, TestOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := report.Rules[0]
+		var normal []string
+		for _, c := range report.Refused {
+			if c.Normal > 0 {
+				normal = append(normal, c.Call)
+			}
+		}
+		got := fmt.Sprintf("%s: %d fires, %d normal, %d before, caught %s", strings.Join(normal, " "), r.Fires, r.Normal, report.RefusedBefore, strings.Join(r.Attacks, " "))
+		if got != test.want {
+			t.Errorf("%s, %v:\n got %s\nwant %s", test.seccomp, test.caps, got, test.want)
 		}
 	}
 }

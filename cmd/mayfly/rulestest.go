@@ -275,6 +275,9 @@ func (v *rulesVerdict) print(out io.Writer, format string) error {
 	if v.IOUring > 0 {
 		fmt.Fprintf(w, "; %d events came through io_uring, which Falco does not see", v.IOUring)
 	}
+	if v.RefusedBefore > 0 {
+		fmt.Fprintf(w, "; %d calls were refused already when they were recorded", v.RefusedBefore)
+	}
 	fmt.Fprintln(w)
 	return w.Flush()
 }
