@@ -98,25 +98,17 @@ func TestFoldedTimelineKeepsPeaksAndAlarms(t *testing.T) {
 	}
 }
 
-// TestPageInBrowser opens the page in Chromium, whose policy must have nothing to
-// complain of.
-func TestPageInBrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("MAYFLY_TEST_MUST_RUN") != "" {
-			t.Fatal("chromium is not installed")
-		}
-		t.Skip("chromium is not installed")
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "report.html")
-	p, r := crowdPage(5, 300, "web<b>")
-	if err := os.WriteFile(file, []byte(pageOf(t, p, r, trained(t))), 0o600); err != nil {
+// inBrowser runs Chromium over a page; it returns what it printed, and complains of
+// what the page's policy kept it from.
+func inBrowser(t *testing.T, html string, args ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(file, []byte(html), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	cmd := exec.Command(program(t, "chromium"), append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-		"--user-data-dir="+filepath.Join(dir, "profile"), "--dump-dom", file)
+		"--user-data-dir=" + filepath.Join(t.TempDir(), "profile"), file}, args...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &errs, time.Second
 	if err := cmd.Run(); err != nil {
@@ -125,8 +117,44 @@ func TestPageInBrowser(t *testing.T) {
 	if strings.Contains(errs.String(), "CONSOLE") {
 		t.Errorf("console: %s", errs.String())
 	}
-	if strings.Count(out.String(), "<article") != 5 || strings.Count(out.String(), "<figure class=\"strip\"") != 5 {
-		t.Errorf("%d findings and %d strips, want 5 each", strings.Count(out.String(), "<article"), strings.Count(out.String(), "<figure class=\"strip\""))
+	return out.String()
+}
+
+// program is the path of a program that a test wants.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("MAYFLY_TEST_MUST_RUN") != "" {
+			t.Fatal(name + " is not installed")
+		}
+		t.Skip(name + " is not installed")
+	}
+	return path
+}
+
+// TestPageInBrowser opens the page in Chromium, whose policy must have nothing to
+// complain of.
+func TestPageInBrowser(t *testing.T) {
+	p, r := crowdPage(5, 300, "web<b>")
+	dom := inBrowser(t, pageOf(t, p, r, trained(t)), "--dump-dom")
+	if strings.Count(dom, "<article") != 5 || strings.Count(dom, "<figure class=\"strip\"") != 5 {
+		t.Errorf("%d findings and %d strips, want 5 each", strings.Count(dom, "<article"), strings.Count(dom, "<figure class=\"strip\""))
+	}
+}
+
+// On paper nothing can be unfolded: what is folded on a screen is printed.
+func TestPageOnPaper(t *testing.T) {
+	toText := program(t, "pdftotext")
+	p, r := crowdPage(3, 300, "evidence-of-it")
+	paper := filepath.Join(t.TempDir(), "report.pdf")
+	inBrowser(t, pageOf(t, p, r, trained(t)), "--print-to-pdf="+paper, "--no-pdf-header-footer")
+	text, err := exec.Command(toText, "-layout", paper, "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "why it tells"); n != 3 {
+		t.Errorf("the facts of %d findings are on paper, want 3:\n%s", n, text)
 	}
 }
 
