@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math"
 	"slices"
@@ -84,31 +85,82 @@ func (cs comparisons) add(space *feature.Space, w *feature.Window) {
 	}
 }
 
-// report judges each workload, by name.
-func (cs comparisons) report(d *detector.Detector) []Comparison {
-	all := []Comparison{}
-	for _, name := range slices.Sorted(maps.Keys(cs)) {
-		all = append(all, cs[name].judge(name, d))
+// WorkloadTally is what was counted of one workload, as a state that merges.
+type WorkloadTally struct {
+	Known      bool           `json:"known"` // to the detector
+	Windows    int64          `json:"windows"`
+	NewWindows int64          `json:"new_windows"` // with something that was never seen in training
+	Containers int            `json:"containers"`
+	Affected   int            `json:"affected"` // containers with such windows
+	Unseen     map[string]int `json:"unseen"`   // containers that did each new thing; of maxUnseen things at most
+}
+
+// tally counts the containers of each thing, for nothing else asks who they are.
+func (cs comparisons) tally() map[string]*WorkloadTally {
+	all := map[string]*WorkloadTally{}
+	for name, c := range cs {
+		t := &WorkloadTally{Known: c.known, Windows: c.windows, NewWindows: c.newWindows, Containers: len(c.containers), Unseen: map[string]int{}}
+		for _, affected := range c.containers {
+			if affected {
+				t.Affected++
+			}
+		}
+		for item, by := range c.unseen {
+			t.Unseen[item.String()] = len(by)
+		}
+		all[name] = t
 	}
 	return all
 }
 
-func (c *comparison) judge(name string, d *detector.Detector) Comparison {
-	out := Comparison{Workload: name, Windows: c.windows, NewWindows: c.newWindows, Containers: len(c.containers)}
-	for _, affected := range c.containers {
-		if affected {
-			out.Affected++
-		}
+// merge adds the same workload's of other hosts. Of too many new things those stay
+// whose hash is smallest, which any order of merges agrees on.
+func (t *WorkloadTally) merge(b *WorkloadTally) {
+	t.Known = t.Known || b.Known
+	t.Windows += b.Windows
+	t.NewWindows += b.NewWindows
+	t.Containers += b.Containers
+	t.Affected += b.Affected
+	if t.Unseen == nil {
+		t.Unseen = map[string]int{}
 	}
+	for item, n := range b.Unseen {
+		t.Unseen[item] += n
+	}
+	if len(t.Unseen) <= maxUnseen {
+		return
+	}
+	hash := func(item string) uint64 {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(item)) // never fails
+		return h.Sum64()
+	}
+	items := slices.SortedFunc(maps.Keys(t.Unseen), func(a, b string) int { return cmp.Or(cmp.Compare(hash(a), hash(b)), cmp.Compare(a, b)) })
+	for _, item := range items[maxUnseen:] {
+		delete(t.Unseen, item)
+	}
+}
+
+// compare judges each workload, by name.
+func compare(workloads map[string]*WorkloadTally, d *detector.Detector) []Comparison {
+	all := []Comparison{}
+	for _, name := range slices.Sorted(maps.Keys(workloads)) {
+		all = append(all, workloads[name].judge(name, d))
+	}
+	return all
+}
+
+func (t *WorkloadTally) judge(name string, d *detector.Detector) Comparison {
+	out := Comparison{Workload: name, Windows: t.Windows, NewWindows: t.NewWindows, Containers: t.Containers, Affected: t.Affected}
 	learned := d.Space.Profile.Workload(name).Completeness()
-	out.Expected = float64(c.windows) * min(1, learned.NewPerWindow)
-	out.Shared = c.shared()
+	out.Expected = float64(t.Windows) * min(1, learned.NewPerWindow)
+	out.Shared = t.shared()
 	switch {
-	case !c.known && otherDigest(name, d.Space.Profile):
+	case !t.Known && otherDigest(name, d.Space.Profile):
 		out.Verdict = NewVersion
-	case !c.known:
+	case !t.Known:
 		out.Verdict = NotLearned
-	case float64(c.newWindows) <= out.Expected+3*math.Sqrt(out.Expected+1):
+	case float64(t.NewWindows) <= out.Expected+3*math.Sqrt(out.Expected+1):
 		out.Verdict = AsLearned
 	case len(out.Shared) > 0:
 		out.Verdict = Drift
@@ -121,20 +173,29 @@ func (c *comparison) judge(name string, d *detector.Detector) Comparison {
 // shared lists the new things that at least two containers, and more than half of
 // them, did. What speaks for an attack is not among them: an attack on each of
 // them is no drift.
-func (c *comparison) shared() []string {
-	most := max(2, len(c.containers)/2+1)
-	var items []profile.Item
-	for item, by := range c.unseen {
-		if _, attack := profile.TechniqueOf(item); len(by) >= most && !attack {
-			items = append(items, item)
+func (t *WorkloadTally) shared() []string {
+	type thing struct {
+		item profile.Item
+		text string
+		by   int
+	}
+	most := max(2, t.Containers/2+1)
+	var things []thing
+	for text, by := range t.Unseen {
+		item, err := profile.ParseItem(text)
+		if err != nil {
+			continue // no item: nothing that Unseen gives
+		}
+		if _, attack := profile.TechniqueOf(item); by >= most && !attack {
+			things = append(things, thing{item, text, by})
 		}
 	}
-	slices.SortFunc(items, func(a, b profile.Item) int {
-		return cmp.Or(cmp.Compare(len(c.unseen[b]), len(c.unseen[a])), cmp.Compare(itemRank[a.Kind], itemRank[b.Kind]), a.Compare(b))
+	slices.SortFunc(things, func(a, b thing) int {
+		return cmp.Or(cmp.Compare(b.by, a.by), cmp.Compare(itemRank[a.item.Kind], itemRank[b.item.Kind]), a.item.Compare(b.item))
 	})
 	var words []string
-	for _, item := range items[:min(10, len(items))] {
-		words = append(words, item.String())
+	for _, t := range things[:min(10, len(things))] {
+		words = append(words, t.text)
 	}
 	return words
 }

@@ -27,6 +27,8 @@ func (p *pass) alarm(scored *detector.Scored, i int, w *feature.Window, l *life)
 	if err != nil {
 		return err
 	}
+	p.by = &n.key
+	defer func() { p.by = nil }()
 	p.join(l, n, newThings(what), what.Items)
 	e := l.Open
 	e.Lost += int64(w.Counters[feature.NLost])

@@ -18,8 +18,8 @@ import (
 
 // closed is an episode that takes no alarm any more.
 type closed struct {
-	atNS int64 // windows that start then or later do not belong to it
-	e    *episode
+	place Place
+	e     *episode
 }
 
 // ends says when an open episode takes no alarm any more, and whether it only grew
@@ -60,8 +60,7 @@ func (p *pass) sweep(nowNS int64) {
 		}
 	}
 	slices.SortFunc(p.closed[from:], func(a, b closed) int {
-		return cmp.Or(cmp.Compare(a.atNS, b.atNS), cmp.Compare(a.e.Of.FromNS, b.e.Of.FromNS),
-			cmp.Compare(a.e.Of.Host, b.e.Of.Host), cmp.Compare(a.e.Of.ContainerID, b.e.Of.ContainerID))
+		return a.place.Compare(&b.place)
 	})
 }
 
@@ -71,12 +70,22 @@ func (p *pass) close(l *life, atNS int64, long bool) {
 	e := l.Open
 	l.Open = nil
 	if e.Of.Alarms > 0 {
-		p.closed = append(p.closed, closed{atNS, e})
+		p.closed = append(p.closed, closed{p.place(atNS, e), e})
 	}
 	if long {
 		l.Open = e.after()
 		l.Open.Part, l.Open.Continues = min(e.Part+1, maxPart), p.id(e)
 	}
+}
+
+// place is that of an episode which is closed now.
+func (p *pass) place(atNS int64, e *episode) Place {
+	at := Place{AtNS: atNS, FromNS: e.Of.FromNS, Host: e.Of.Host, ID: e.Of.ContainerID}
+	if p.by != nil {
+		p.byAlarms++
+		at = Place{AtNS: atNS, ByAlarm: true, FromNS: e.Of.FromNS, Host: p.by.host, ID: p.by.id, Number: p.byAlarms}
+	}
+	return at
 }
 
 // begin makes room for one more open episode of a host.

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,6 +56,14 @@ func (p *Page) see(w *feature.Window, score float64, alarm bool) {
 	c.Peak = max(c.Peak, score)
 	c.scores.add(w.StartNS, w.EndNS(), score, alarm)
 	p.scores[min(max(int(score*float64(len(p.scores))), 0), len(p.scores)-1)]++
+}
+
+// merge adds what was seen of other containers, before any finding is told.
+func (p *Page) merge(o *Page) {
+	maps.Copy(p.containers, o.containers)
+	for i, n := range o.scores {
+		p.scores[i] += n
+	}
 }
 
 // maxKept is how many findings of a container, and of a run times five, are kept.

@@ -2,14 +2,12 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
 
 	"mayfly/detector"
 	"mayfly/feature"
-	"mayfly/sink"
 )
 
 // batchWindows is how many windows are scored at a time.
@@ -30,16 +28,20 @@ type pass struct {
 	plan      *plan
 	known     int // files of events and sequences in the traces
 
-	scorer  *detector.Scorer
-	builder *feature.Builder
-	pending []*note // whose events are to be read
-	closed  []closed
-	open    map[containerKey]*life // those with an open episode
-	gapNS   int64                  // longest silence within an episode
-	partNS  int64                  // age at which it is written, if it still goes on
-	finals  map[string][]int64     // final seals, by host
-	lines   spool
-	page    *Page // nil: none is asked for
+	scorer   *detector.Scorer
+	builder  *feature.Builder
+	pending  []*note // whose events are to be read
+	closed   []closed
+	open     map[containerKey]*life              // those with an open episode
+	by       *containerKey                       // whose window's alarm is taken in; nil: none
+	byAlarms int64                               // episodes that alarms have closed
+	found    func(context.Context, *Found) error // takes each finding, in order
+
+	gapNS  int64              // longest silence within an episode
+	partNS int64              // age at which it is written, if it still goes on
+	finals map[string][]int64 // final seals, by host
+	lines  spool
+	page   *Page // nil: none is asked for
 
 	responses responses
 
@@ -52,14 +54,9 @@ type pass struct {
 
 type containerKey struct{ host, id string }
 
-func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *state, opts Options) (*pass, error) {
-	encoder, err := sink.NewEncoder(opts.Format, opts.Creator)
-	if err != nil {
-		return nil, err
-	}
+func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *state, opts Options) *pass {
 	p := &pass{
-		lines: spool{encoder: encoder},
-		d:     d, sum: sum, recording: recording, state: s, opts: opts,
+		d: d, sum: sum, recording: recording, state: s, opts: opts,
 		scorer: d.NewScorer(opts.Threads), builder: feature.NewBuilder(),
 		compared: comparisons{},
 		open:     map[containerKey]*life{}, gapNS: d.EpisodeGapNS(),
@@ -77,7 +74,7 @@ func newPass(d *detector.Detector, sum string, recording *feature.Recording, s *
 			}
 		}
 	}
-	return p, nil
+	return p
 }
 
 // run scores all windows of the plan's files.
@@ -182,57 +179,39 @@ func (p *pass) flush(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := p.lines.add(f); err != nil {
-			return err
-		}
-		if err := p.responses.add(ctx, f); err != nil {
-			return err
-		}
-		if p.page != nil {
-			p.page.found(f)
-		}
 		p.report.Findings++
+		if err := p.found(ctx, &Found{c.place, f}); err != nil {
+			return err
+		}
 	}
 	p.closed = p.closed[:0]
 	return nil
 }
 
-func (p *pass) count(into *Report) {
-	rejected := into.Rejected
-	*into = p.report
-	into.Rejected = rejected
-	into.Files, into.Before = len(p.plan.fresh), p.known-len(p.plan.fresh)
-	into.LateFiles = len(p.plan.late)
-	into.Containers = len(p.containers)
-	into.Page = p.page
-	into.Workloads = p.compared.report(p.d)
+// tally is what the pass has counted.
+func (p *pass) tally() *Tally {
+	t := &Tally{Report: p.report, Workloads: p.compared.tally()}
+	t.Report.Files, t.Report.Before = len(p.plan.fresh), p.known-len(p.plan.fresh)
+	t.Report.LateFiles = len(p.plan.late)
+	t.Report.Containers = len(p.containers)
+	t.Report.Page = p.page
+	return t
 }
 
 // commit writes the findings, then the state that says so.
-func (p *pass) commit() error {
-	defer p.lines.close()
-	if err := p.lines.end(); err != nil {
-		return errors.Join(err, p.responses.discard())
-	}
-	if err := p.responses.commit(); err != nil {
+func (p *pass) commit(out *output) error {
+	if err := out.ready(); err != nil {
 		return err
 	}
-	if p.opts.OutputPath == "" && p.opts.Output != nil {
-		if err := p.lines.copy(p.opts.Output); err != nil {
-			return fmt.Errorf("findings: %w", err)
+	if p.opts.OutputPath == "" {
+		if err := out.print(p.opts.Output); err != nil {
+			return err
 		}
-	}
-	if p.opts.StatePath == "" {
-		if p.opts.OutputPath == "" {
-			return nil
-		}
-		return p.lines.replace(p.opts.OutputPath)
-	}
-	if p.opts.OutputPath != "" {
+	} else {
 		if err := p.announce(); err != nil {
 			return err
 		}
-		end, err := p.lines.appendAt(p.opts.OutputPath, p.state.Output[p.opts.OutputPath])
+		end, err := out.lines.appendAt(p.opts.OutputPath, p.state.Output[p.opts.OutputPath])
 		if err != nil {
 			return fmt.Errorf("findings: %w", err)
 		}

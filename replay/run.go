@@ -102,52 +102,61 @@ func Run(ctx context.Context, d *detector.Detector, traces []*trace.Trace, opts 
 	if err != nil {
 		return nil, err
 	}
+	if opts.StatePath == "" {
+		return runHosts(ctx, d, sum, slices.Clone(traces), opts)
+	}
 	unlock, err := lockState(opts.StatePath)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	traces = slices.Clone(traces)
-	report := &Report{}
-	if opts.StatePath != "" {
-		report.Rejected = leaveOutFuture(traces, time.Now().Add(day).UnixNano())
-	}
+	rejected := leaveOutFuture(traces, time.Now().Add(day).UnixNano())
 	for {
-		s, err := readState(opts.StatePath, sum)
-		if err != nil {
-			return nil, err
-		}
-		p, err := onePass(ctx, d, sum, traces, s, opts)
-		if err != nil && p != nil {
-			err = errors.Join(err, p.responses.discard())
-		}
+		report, err := runState(ctx, d, sum, traces, opts)
 		var bad *trace.FileError
 		if errors.As(err, &bad) && ctx.Err() == nil && leaveOut(traces, bad.Path) {
-			report.Rejected = append(report.Rejected, err)
+			rejected = append(rejected, err)
 			continue
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			report.Rejected = rejected
 		}
-		p.count(report)
-		return report, p.commit()
+		return report, err
 	}
 }
 
-// onePass scores everything, without a trace of it anywhere yet.
-func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*trace.Trace, s *state, opts Options) (*pass, error) {
+// runState is one attempt at Run with a state: all hosts in one pass, whose order of
+// findings is that of runHosts.
+func runState(ctx context.Context, d *detector.Detector, sum string, traces []*trace.Trace, opts Options) (*Report, error) {
+	s, err := readState(opts.StatePath, sum)
+	if err != nil {
+		return nil, err
+	}
+	out, err := newOutput(d, traces, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer out.lines.close()
+	p, err := onePass(ctx, d, sum, traces, s, opts, out.add)
+	if err != nil {
+		return nil, errors.Join(err, out.responses.discard())
+	}
+	return p.tally().Finish(d), p.commit(out)
+}
+
+// onePass scores everything, without a trace of it anywhere yet but for what found
+// does with each finding.
+func onePass(ctx context.Context, d *detector.Detector, sum string, traces []*trace.Trace, s *state, opts Options, found func(context.Context, *Found) error) (*pass, error) {
 	recording, err := feature.NewRecording(ctx, traces...)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPass(d, sum, recording, s, opts)
-	if err != nil {
-		return nil, err
-	}
+	p := newPass(d, sum, recording, s, opts)
+	p.found = found
 	p.known = len(recording.Files)
 	p.finals = finalSeals(traces)
 	sealed := sealedThrough(traces, d.Manifest.WidthNS, opts.LatenessNS)
-	p.responses = responses{dir: opts.PlanDir, d: d, traces: slices.Clone(traces)}
 	p.plan = makePlan(recording.Files, sealed, s, opts.StatePath != "", opts.contextNS(d), opts.SinceNS)
 	recording.Files = p.plan.files
 	if opts.Planned != nil {

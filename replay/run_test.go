@@ -34,7 +34,12 @@ func recorded(t testing.TB, dir string, seed uint64, containers, seconds, attack
 
 func recordedOf(t testing.TB, image, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
 	t.Helper()
-	w, err := trace.NewWriter(dir, trace.Meta{Host: "h", Arch: "amd64", BootID: "b", Source: feature.RecorderSource}, trace.DefaultWriterOptions())
+	recordedOn(t, "h", image, dir, seed, containers, seconds, attackAt, sealEvery)
+}
+
+func recordedOn(t testing.TB, host, image, dir string, seed uint64, containers, seconds, attackAt, sealEvery int) {
+	t.Helper()
+	w, err := trace.NewWriter(dir, trace.Meta{Host: host, Arch: "amd64", BootID: "b", Source: feature.RecorderSource}, trace.DefaultWriterOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
