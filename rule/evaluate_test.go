@@ -220,11 +220,11 @@ func TestFoundFires(t *testing.T) {
 	}
 }
 
-// BenchmarkTrial runs 104 rules (13 workloads) over events in memory.
+// BenchmarkTrial runs 104 rules (26 workloads) over events in memory.
 func BenchmarkTrial(b *testing.B) {
 	var sets []*Set
 	sets = append(sets, mustBuild(b, workload("nginx", webItems), nil, Options{}))
-	for _, name := range strings.Fields("a b c d e f g h i j k l") {
+	for _, name := range strings.Fields("a b c d e f g h i j k l m n o p q r s t u v w x y") {
 		sets = append(sets, mustBuild(b, workload(name, webItems), nil, Options{}))
 	}
 	var events []trace.Event
