@@ -26,6 +26,12 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	case "objects":
+		if err := serveObjects(os.Getenv(storeEnv)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case "convert":
 		if err := convertChild(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -50,18 +50,16 @@ func recoverTrace(dir string, l *ledger) error {
 	if err := p.carryOut(dir, l); err != nil {
 		return err
 	}
-	for i := range p.Batch.Files {
-		if l.batches > before { // it was not in the file yet
-			l.add(p.Batch.Files[i])
-		}
+	if l.batches > before { // it was not in the file yet
+		l.addBatch(&p.Batch)
 	}
 	return nil
 }
 
 // commit brings the files of the stage into the trace. l knows them already.
 // cut is where tests cut the power; nil does not.
-func commit(dir string, l *ledger, files []takenFile, cut func() error) error {
-	p := plan{Batch: takenBatch{Batch: l.batches + 1, Number: l.number, Files: files}}
+func commit(dir string, l *ledger, files []takenFile, taken []takenObject, cut func() error) error {
+	p := plan{Batch: takenBatch{Batch: l.batches + 1, Number: l.number, Files: files, Objects: taken}}
 	stage := filepath.Join(dir, workFolder, stageFolder)
 	err := filepath.WalkDir(stage, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,10 @@ type ConvertOptions struct {
 	Stdin   io.Reader // what "-" reads
 	Creator string    // program and version, written into the files
 	Sources []Source  // nil: Sources()
+
+	// Objects makes the command whose process is mayfly-object, which reads the URLs of
+	// object stores. Nil reads none.
+	Objects func(context.Context) (*exec.Cmd, error)
 
 	batchBytes int64        // of input, after which a batch is committed; 0: 256 MiB
 	cut        func() error // comes before a plan is carried out, in tests
@@ -57,21 +62,24 @@ func (c *Conversion) Partial() bool {
 
 const maxNotes = 1000
 
-// Convert takes foreign files into a trace: files, folders, archives, "-". Each
+// Convert takes foreign files into a trace: files, folders, archives, "-", and
+// objects by URL. Each
 // content is taken once: what the trace has taken before, under whatever name, adds
 // nothing, and of a file that has grown only what is new is taken. The work is
 // committed batch by batch; whenever it is cut off, doing it again gives the same
 // bytes. With an error nothing of the batch at hand is in the trace.
 func Convert(ctx context.Context, paths []string, opts ConvertOptions) (*Conversion, error) {
-	return convertWith(ctx, paths, opts, &checker{})
+	objects := &objects{begin: opts.Objects}
+	defer func() { _ = objects.end() }() // it has said all that counts
+	return convertWith(ctx, paths, opts, &checker{}, objects)
 }
 
-func convertWith(ctx context.Context, paths []string, opts ConvertOptions, check *checker) (*Conversion, error) {
+func convertWith(ctx context.Context, paths []string, opts ConvertOptions, check *checker, objects *objects) (*Conversion, error) {
 	opts.Limits = opts.Limits.orDefaults()
 	if opts.Sources == nil {
 		opts.Sources = Sources()
 	}
-	c := &converter{ctx: ctx, opts: opts, check: check, report: &Conversion{Unmapped: map[string]int64{}}}
+	c := &converter{ctx: ctx, opts: opts, check: check, objects: objects, report: &Conversion{Unmapped: map[string]int64{}}}
 	if opts.Format != "" {
 		i := slices.IndexFunc(opts.Sources, func(s Source) bool { return s.Format() == opts.Format })
 		if i < 0 {
@@ -109,16 +117,19 @@ type converter struct {
 	ctx        context.Context
 	opts       ConvertOptions
 	check      *checker
+	objects    *objects
 	forced     Source
 	ledger     *ledger
 	report     *Conversion
 	stage      *stage
 	quarantine *quarantine
 	files      []takenFile // of the batch
-	bytes      int64       // read of them
-	used       int         // files of the argument at hand that are of a known format
-	passed     int         // and that are not
-	firstBad   error       // of the argument at hand
+	taken      []takenObject
+	bytes      int64 // read of them
+	used       int   // files of the argument at hand that are of a known format
+	passed     int   // and that are not
+	firstBad   error // of the argument at hand
+	failures   int
 }
 
 func (c *converter) run(paths []string) error {
@@ -173,7 +184,7 @@ func (c *converter) failed(name string, err error) error {
 	if c.opts.Strict {
 		return err
 	}
-	if c.firstBad == nil {
+	if c.failures++; c.firstBad == nil {
 		c.firstBad = err
 	}
 	c.note(FileReport{Name: name, Err: err})
@@ -231,9 +242,12 @@ func (c *converter) begin() error {
 
 // commit ends a batch, where there is one.
 func (c *converter) commit() error {
-	if c.stage == nil || len(c.files) == 0 {
+	if len(c.files) == 0 && len(c.taken) == 0 {
 		c.abort()
 		return nil
+	}
+	if err := c.begin(); err != nil { // objects without anything new have no stage
+		return err
 	}
 	if err := c.stage.close(); err != nil {
 		return err
@@ -245,8 +259,8 @@ func (c *converter) commit() error {
 	if name != "" {
 		c.report.Quarantine = append(c.report.Quarantine, filepath.Join(c.opts.Trace, name))
 	}
-	err = commit(c.opts.Trace, c.ledger, c.files, c.opts.cut)
-	c.stage, c.files, c.bytes = nil, nil, 0
+	err = commit(c.opts.Trace, c.ledger, c.files, c.taken, c.opts.cut)
+	c.stage, c.files, c.taken, c.bytes = nil, nil, nil, 0
 	return err
 }
 
@@ -255,7 +269,7 @@ func (c *converter) abort() {
 	if c.stage != nil {
 		c.stage.abort()
 	}
-	c.stage, c.files = nil, nil
+	c.stage, c.files, c.taken = nil, nil, nil
 	if _, err := os.Lstat(filepath.Join(c.work(), planName)); err != nil {
 		_ = os.RemoveAll(c.work()) // the next run does it, too
 	}

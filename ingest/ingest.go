@@ -35,6 +35,10 @@ type Options struct {
 	// Checker makes the command whose process is ServeChecks: every Parquet file is
 	// read there once before it is read here. Nil trusts the files.
 	Checker func(context.Context) *exec.Cmd
+
+	// Objects makes the command whose process is mayfly-object, which reads the URLs of
+	// object stores. Nil reads none.
+	Objects func(context.Context) (*exec.Cmd, error)
 }
 
 // Report says what became of the inputs.
@@ -66,21 +70,40 @@ func Run(ctx context.Context, paths []string, opts Options) (*Report, error) {
 	}
 	check := &checker{begin: opts.Checker, limits: opts.Limits.orDefaults()}
 	defer func() { _ = check.end() }() // it has said all that counts
+	objects := &objects{begin: opts.Objects}
+	defer func() { _ = objects.end() }() // likewise
+	near := &fetched{url: map[string]string{}}
+	defer near.remove()
 	report := &Report{}
-	traces, foreign, err := opts.sort(ctx, paths, check, report)
+	err := opts.run(ctx, paths, check, objects, near, report)
+	for i := range report.Bad {
+		report.Bad[i].Err = near.named(report.Bad[i].Err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, near.named(err)
+	}
+	return report, nil
+}
+
+func (o Options) run(ctx context.Context, paths []string, check *checker, objects *objects, near *fetched, report *Report) error {
+	local, err := o.fetch(ctx, paths, objects, near, report)
+	if err != nil {
+		return err
+	}
+	traces, foreign, err := o.sort(ctx, local, check, report)
+	if err != nil {
+		return err
 	}
 	if len(foreign) > 0 {
-		dir, done, err := opts.traceDir()
+		dir, done, err := o.traceDir()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer done()
-		report.Foreign, err = convertWith(ctx, foreign, ConvertOptions{Trace: dir, Format: opts.Format, Host: opts.Host, Limits: opts.Limits, Sources: opts.Sources,
-			Strict: opts.Strict, SkipBad: opts.SkipBad, Stdin: opts.Stdin, Creator: opts.Creator}, check)
+		report.Foreign, err = convertWith(ctx, foreign, ConvertOptions{Trace: dir, Format: o.Format, Host: o.Host, Limits: o.Limits, Sources: o.Sources,
+			Strict: o.Strict, SkipBad: o.SkipBad, Stdin: o.Stdin, Creator: o.Creator}, check, objects)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		report.Bad = append(report.Bad, report.Foreign.Bad...)
 		if isTrace(dir) {
@@ -89,16 +112,13 @@ func Run(ctx context.Context, paths []string, opts Options) (*Report, error) {
 	}
 	switch {
 	case len(report.Bad) == len(paths):
-		return nil, noneUsable(report.Bad)
-	case opts.Output == "":
-		return report, nil
+		return noneUsable(report.Bad)
+	case o.Output == "":
+		return nil
 	case len(traces) == 0:
-		return nil, fmt.Errorf("no rows in %d inputs", len(paths))
+		return fmt.Errorf("no rows in %d inputs", len(paths))
 	}
-	if err := windows(ctx, traces, opts, report, check); err != nil {
-		return nil, err
-	}
-	return report, nil
+	return windows(ctx, traces, o, report, check)
 }
 
 // sort tells traces from what must become one first. A single Parquet file is what

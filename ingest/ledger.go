@@ -35,11 +35,21 @@ type takenFile struct {
 	Rejected int64  `json:"rejected,omitempty"`
 }
 
+// takenObject is a version of an object of a store that is in the trace, all that
+// it held: it need not be read again to know that. A content that comes under
+// another name, or version, is told by takenFile still.
+type takenObject struct {
+	URL     string `json:"url"`
+	Version string `json:"version"` // as the store says it
+	Bytes   int64  `json:"bytes"`
+}
+
 // takenBatch is one line of the ledger.
 type takenBatch struct {
-	Batch  int64       `json:"batch"`  // from 1
-	Number int64       `json:"number"` // of the trace's files that the next batch begins with
-	Files  []takenFile `json:"files"`
+	Batch   int64         `json:"batch"`  // from 1
+	Number  int64         `json:"number"` // of the trace's files that the next batch begins with
+	Files   []takenFile   `json:"files"`
+	Objects []takenObject `json:"objects,omitempty"`
 }
 
 // ledger is what was taken into a trace, by the hash of the head.
@@ -50,10 +60,11 @@ type ledger struct {
 	valid   int64 // bytes of whole lines
 	taken   map[string][]takenFile
 	lens    []int64 // different HeadLens
+	objects map[takenObject]struct{}
 }
 
 func openLedger(dir string) (*ledger, error) {
-	l := &ledger{path: filepath.Join(dir, LedgerName), taken: map[string][]takenFile{}}
+	l := &ledger{path: filepath.Join(dir, LedgerName), taken: map[string][]takenFile{}, objects: map[takenObject]struct{}{}}
 	content, err := os.ReadFile(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -75,9 +86,16 @@ func openLedger(dir string) (*ledger, error) {
 		}
 		l.valid += int64(end) + 1
 		l.batches, l.number = b.Batch, b.Number
-		for i := range b.Files {
-			l.add(b.Files[i])
-		}
+		l.addBatch(&b)
+	}
+}
+
+func (l *ledger) addBatch(b *takenBatch) {
+	for i := range b.Files {
+		l.add(b.Files[i])
+	}
+	for _, o := range b.Objects {
+		l.objects[o] = struct{}{}
 	}
 }
 

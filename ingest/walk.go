@@ -20,6 +20,9 @@ func (c *converter) walk(u *unpacker, arg string) error {
 		}
 		return c.pipe(u, "-", c.opts.Stdin)
 	}
+	if isRemote(arg) {
+		return c.remote(u, arg)
+	}
 	arg, err := localPath(arg)
 	if err != nil {
 		return badArgument{err}
@@ -41,8 +44,7 @@ func (c *converter) walk(u *unpacker, arg string) error {
 	return c.file(u, arg, info.Size())
 }
 
-// localPath is the path of a file:// URL; other arguments are paths already, but
-// for those of object stores.
+// localPath is the path of a file:// URL; other arguments are paths already.
 func localPath(arg string) (string, error) {
 	scheme, _, ok := strings.Cut(arg, "://")
 	if !ok {
@@ -55,8 +57,8 @@ func localPath(arg string) (string, error) {
 			return "", fmt.Errorf("%s: want file:///path", arg)
 		}
 		return u.Path, nil
-	case "s3", "gs", "azblob", "http", "https":
-		return "", fmt.Errorf("%s: object stores are not read; pipe the object in: … | mayfly ingest -", arg)
+	case "http", "https":
+		return "", fmt.Errorf("%s: want s3://, gs://, azblob:// or file://; or pipe it in: … | mayfly ingest -", arg)
 	}
 	return arg, nil
 }

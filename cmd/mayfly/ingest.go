@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +28,15 @@ every other command reads.
 
 An INPUT is a trace (a directory that mayfly record wrote, or one Parquet file of
 it), or a file, folder or archive of another format, found by its content, - for
-standard input. Compressed files and archives (gzip, zstd, xz, zip, tar) are opened
+standard input, or any of these in an object store: s3://BUCKET/KEY, gs://,
+azblob://, and file:///PATH. A KEY is an object, a folder of them, or with a * at its
+end what keys begin with. Compressed files and archives (gzip, zstd, xz, zip, tar) are opened
 on the way. Formats: FORMATS.
+
+Object stores are read by a program of its own, mayfly-object, beside mayfly or on
+PATH; it looks for credentials where the stores' own tools do. In a clone of mayfly:
+
+  cd object && go build -o "$(dirname "$(command -v mayfly)")" ./mayfly-object
 
 Each content is taken into a trace once: the same file again, or under another
 name, adds nothing, and of a file that has grown only what is new is taken. What
@@ -39,6 +48,7 @@ read ends the command and leaves no output; with --skip-bad it is left out.
   mayfly ingest trace/ -o features.parquet
   mayfly ingest monday/ tuesday/ -o week.parquet --width 1s --skip-bad
   mayfly ingest /var/log/tetragon --trace cluster/
+  mayfly ingest s3://logs/falco/2026/ --trace cluster/
   kubectl logs -n kube-system ds/tetragon -c export-stdout | mayfly ingest - --trace cluster/ -o features.parquet
 
 `
@@ -73,6 +83,16 @@ func newIngestCommand() *cobra.Command {
 	flags.BoolVar(&opts.Strict, "strict", false, "end with the first bad record or unreadable file")
 	addLimits(flags, &opts.Limits)
 	return cmd
+}
+
+// objectCommand is the program that reads object stores.
+func objectCommand(ctx context.Context) (*exec.Cmd, error) {
+	const name = "mayfly-object"
+	program, err := findProgram(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w; in a clone of mayfly: cd object && go build -o DIR ./%s (see mayfly ingest -h)", err, name)
+	}
+	return exec.CommandContext(ctx, program), nil
 }
 
 // formats lists the foreign formats.
@@ -144,6 +164,7 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 	} else {
 		opts.Checker = checkerCommand
 	}
+	opts.Objects = objectCommand
 	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
 	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", rows, 1)
 	report, err := ingest.Run(ctx, args, opts.Options)

@@ -63,9 +63,9 @@ func runQuery(cmd *cobra.Command, opts queryOptions, args []string) error {
 	if err := checkThreadCount("query", opts.threads); err != nil {
 		return err
 	}
-	program, err := findQueryProgram()
+	program, err := findProgram(queryProgram)
 	if err != nil {
-		return err
+		return fmt.Errorf("query: %w; in a clone of mayfly: cd query && go build -o DIR/%s . (see mayfly query -h)", err, queryProgram)
 	}
 	line := []string{"-o", opts.output, "--memory", opts.memory, "--threads", strconv.Itoa(opts.threads), "--"}
 	child := exec.CommandContext(cmd.Context(), program, append(line, args...)...)
@@ -85,18 +85,17 @@ func childStatus(err error, program string) error {
 	return nil
 }
 
-// findQueryProgram looks beside this program first, so that the two are of one
-// version.
-func findQueryProgram() (string, error) {
+// findProgram looks for a program of mayfly's beside this one first, so that the two
+// are of one version.
+func findProgram(name string) (string, error) {
 	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), queryProgram)
+		beside := filepath.Join(filepath.Dir(self), name)
 		if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			return beside, nil
 		}
 	}
-	if found, err := exec.LookPath(queryProgram); err == nil {
+	if found, err := exec.LookPath(name); err == nil {
 		return found, nil
 	}
-	return "", fmt.Errorf("query: no program %s beside mayfly or on PATH; in a clone of mayfly: cd query && go build -o DIR/%s . (see mayfly query -h)",
-		queryProgram, queryProgram)
+	return "", fmt.Errorf("no program %s beside mayfly or on PATH", name)
 }
