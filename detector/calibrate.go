@@ -39,25 +39,25 @@ func (r *rows) fit(opts Options, keep []bool) (model, error) {
 }
 
 // model grows what the options ask for, and returns it with the scores of the
-// normal rows, each by a model that grew without the row's part, in an order that
-// depends on the rows alone.
-func (r *rows) model(opts Options, space *feature.Space) (model, []float64, error) {
+// normal rows.
+func (r *rows) model(opts Options, space *feature.Space) (model, *held, error) {
+	h := &held{rows: r.heldOutRows(opts.Engine)}
 	if opts.Engine == Isolation && opts.Families {
-		e, scores, err := r.ensemble(opts, space)
+		e, err := r.ensemble(opts, space, h)
 		if err != nil {
 			return nil, nil, err
 		}
-		return e, scores, nil
+		return e, h, nil
 	}
 	m, err := r.fit(opts, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	scores, err := r.heldOutScores(opts)
-	if err != nil {
+	if h.scores, err = r.heldOutScores(opts); err != nil {
 		return nil, nil, fmt.Errorf("calibrate: %w", err)
 	}
-	return m, scores, nil
+	h.parts = []heldPart{{scores: h.scores, weight: 1}}
+	return m, h, nil
 }
 
 func pick[T any](column []T, keep []bool) []T {

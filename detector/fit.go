@@ -129,7 +129,8 @@ const calibrationFolds = 4
 // part is scored by a forest that did not see it, with what is new in it measured
 // against the other parts (feature.Space.NewTrainingEncoder); only the scales are
 // learned from all of them. So what the threshold rests on is nearly as new to the
-// scorer as tomorrow's windows will be.
+// scorer as tomorrow's windows will be. Windows by which one container stands alone
+// are set aside and listed (see alone.go), and the detector is made anew.
 func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if err := opts.Check(); err != nil {
 		return nil, err
@@ -143,20 +144,28 @@ func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if opts.Trim > 0 {
 		return t.fitTrimmed(ctx, opts)
 	}
-	d, _, err := t.fit(ctx, opts)
-	return d, err
+	d, rows, h, err := t.fit(ctx, opts)
+	if err != nil || opts.Engine == Random {
+		return d, err
+	}
+	if at := rows.alone(h); len(at) > 0 {
+		odd := rows.scored(h.only(at))
+		rows, h = nil, nil // their memory is wanted
+		return t.fitWithout(ctx, opts, odd)
+	}
+	return d, nil
 }
 
-// fit makes a detector from what is left of the windows, and tells how odd each
-// that it grew from is.
-func (t Training) fit(ctx context.Context, opts Options) (*Detector, []scoredWindow, error) {
+// fit makes a detector from what is left of the windows, and tells how odd those
+// are that it grew from.
+func (t Training) fit(ctx context.Context, opts Options) (*Detector, *rows, *held, error) {
 	space, err := feature.Learn(ctx, t.of(ctx, Normal), opts.Learn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("learn what is normal: %w", err)
+		return nil, nil, nil, fmt.Errorf("learn what is normal: %w", err)
 	}
 	rows, err := t.encode(ctx, space, opts)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	d := &Detector{Space: space, Manifest: Manifest{
 		Format: format, Version: Version, Engine: opts.Engine, Mayfly: opts.Version, Seed: opts.Seed,
@@ -167,14 +176,13 @@ func (t Training) fit(ctx context.Context, opts Options) (*Detector, []scoredWin
 	if opts.Engine == Random {
 		d.Manifest.NEstimators, d.Manifest.MaxSamples = opts.Random.NEstimators, 0
 	}
-	var scores []float64
-	if d.model, scores, err = rows.model(opts, space); err != nil {
-		return nil, nil, err
+	var h *held
+	if d.model, h, err = rows.model(opts, space); err != nil {
+		return nil, nil, nil, err
 	}
-	odd := rows.scored(opts.Engine, scores) // before threshold sorts the scores
-	d.Manifest.Threshold, d.Manifest.Budget = threshold(scores, opts.Budget, rows.widthNS)
+	d.Manifest.Threshold, d.Manifest.Budget = threshold(rows.scored(h), opts.Budget, rows.days(), d.EpisodeGapNS(), rows.widthNS)
 	d.Manifest.Expected, d.Manifest.Completeness = rows.expected(), completeness(space.Profile)
-	return d, odd, nil
+	return d, rows, h, nil
 }
 
 func (t Training) class(w *feature.Window) Class {

@@ -49,7 +49,8 @@ type Manifest struct {
 	MaxContainerWindows int     `json:"max_container_windows,omitempty"` // learned from; 0: all
 
 	// Oddest are the windows that were set aside as the oddest, oddest first, at
-	// most maxOddest of them; Training.Trimmed counts all.
+	// most maxOddest of them; Training.Trimmed counts all. Without Trim they are
+	// those by which single containers stood alone.
 	Oddest []OddWindow `json:"oddest,omitempty"`
 
 	// Completeness says of each workload how much of what it does was probably not
@@ -102,7 +103,7 @@ type Counts struct {
 	// what the workload did then may be missing from what was learned.
 	GapWindows int64 `json:"gap_windows,omitempty"`
 
-	Trimmed int64 `json:"trimmed,omitempty"` // set aside as the oddest (Options.Trim)
+	Trimmed int64 `json:"trimmed,omitempty"` // set aside as the oddest (Manifest.Oddest)
 	Capped  int64 `json:"capped,omitempty"`  // not learned from: beyond Options.MaxContainerWindows
 
 	// Unsampled are those that nothing looked at: of containers beyond
@@ -131,12 +132,13 @@ type Range struct {
 // Budget says how many false alarms may be spent; the threshold follows from it.
 // Exactly one of its wishes is set.
 type Budget struct {
-	AlarmsPerContainerDay float64 `json:"alarms_per_container_day,omitempty"`
-	FalsePositiveRate     float64 `json:"false_positive_rate,omitempty"` // share of normal windows, (0,1)
+	AlarmsPerContainerDay float64 `json:"alarms_per_container_day,omitempty"` // alarms in a row are one: see Episode
+	FalsePositiveRate     float64 `json:"false_positive_rate,omitempty"`      // share of normal windows, (0,1)
 
 	// Resolved is the finest rate that the training windows can vouch for, in
-	// the unit of the wish: 1/(n+1) of n windows. When it is above the wish,
-	// the threshold is the highest training score, and the wish is a hope.
+	// the unit of the wish: 1/(n+1) of n windows, or one alarm in all the days of
+	// containers that they are of. When it is above the wish, the threshold is the
+	// highest training score, and the wish is a hope.
 	Resolved float64 `json:"resolved"`
 }
 
@@ -152,14 +154,6 @@ func (b Budget) check() error {
 		return fmt.Errorf("budget: want a false-positive rate between 0 and 1, got %g", rate)
 	}
 	return nil
-}
-
-// perWindow is the share of normal windows that may alarm.
-func (b Budget) perWindow(widthNS int64) float64 {
-	if b.FalsePositiveRate > 0 {
-		return b.FalsePositiveRate
-	}
-	return b.AlarmsPerContainerDay * float64(widthNS) / nanosPerDay
 }
 
 const nanosPerDay = 24 * 60 * 60 * 1e9

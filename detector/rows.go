@@ -92,6 +92,20 @@ func (r *rows) see(w *feature.Window) {
 	}
 }
 
+// days is for how long the containers that rows are of were watched, in days, silences
+// and what was set aside included; of a sample of the windows the like share of it.
+func (r *rows) days() float64 {
+	ns := 0.0
+	for _, s := range r.containers {
+		for _, span := range s.spans {
+			if s.ordinal >= 0 {
+				ns += float64(span.toNS - span.fromNS)
+			}
+		}
+	}
+	return ns / nanosPerDay * float64(len(r.class)) / float64(r.counts.Windows)
+}
+
 // joinNS is the length of a silence up to which the time before and after it is
 // one span of the manifest.
 const joinNS = 60 * 60 * int64(1e9)

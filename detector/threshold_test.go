@@ -1,8 +1,10 @@
 package detector
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
-	"time"
 )
 
 func TestThresholdSpendsAtMostTheBudget(t *testing.T) {
@@ -17,19 +19,25 @@ func TestThresholdSpendsAtMostTheBudget(t *testing.T) {
 		name   string
 		scores []float64
 		budget Budget
-		width  time.Duration
 		want   float64 // threshold
 		alarms int     // scores above it
 	}{
-		{"one in a hundred", ramp, rate(0.01), time.Second, 0.989, 10},
-		{"finer than the sample resolves", ramp, rate(1e-6), time.Second, 0.999, 0},
-		{"864 alarms a day of one-second windows are 1 %", ramp, day(864), time.Second, 0.989, 10},
-		{"the same of ten-second windows are 10 %", ramp, day(864), 10 * time.Second, 0.899, 100},
-		{"equal scores are never split", flat, rate(0.5), time.Second, 0.5, 0},
-		{"a budget above every window", ramp, day(1e9), time.Second, 0, 999},
-		{"a budget above what an int holds", ramp, day(1e300), time.Second, 0, 999},
+		{"one in a hundred", ramp, rate(0.01), 0.989, 10},
+		{"finer than the sample resolves", ramp, rate(1e-6), 0.999, 0},
+		{"all but a few", ramp, rate(0.9999), 0, 999},
+		{"equal scores are never split", flat, rate(0.5), 0.5, 0},
+		{"864 alarms a day of a thousand seconds are ten, of windows that lie apart", ramp, day(864), 0.989, 10},
+		{"one alarm a day is finer than a thousand seconds resolve", ramp, day(1), 0.999, 0},
+		{"equal scores of several episodes", flat, day(3 * 86400 / 1000), 0.5, 0},
+		{"a budget above every window", ramp, day(1e9), 0, 999},
+		{"a budget above what an int holds", ramp, day(1e300), 0, 999},
 	} {
-		got, budget := threshold(append([]float64(nil), tc.scores...), tc.budget, tc.width.Nanoseconds())
+		var windows []scoredWindow
+		for i, s := range tc.scores {
+			windows = append(windows, scoredWindow{containerKey{"h", fmt.Sprint(i)}, 0, s})
+		}
+		slices.Reverse(windows)
+		got, budget := threshold(windows, tc.budget, 1000.0/86400, 60*second, second)
 		above := 0
 		for _, s := range tc.scores {
 			if s > got {
@@ -41,6 +49,24 @@ func TestThresholdSpendsAtMostTheBudget(t *testing.T) {
 		}
 		if budget.Resolved <= 0 {
 			t.Errorf("%s: resolved rate %g, want more than 0", tc.name, budget.Resolved)
+		}
+	}
+}
+
+// TestEpisodesAreCountedAsTheyAreFound: windows in order of their scores, counted one
+// by one, are as many episodes as those that Episodes makes of them.
+func TestEpisodesAreCountedAsTheyAreFound(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(4, 4))
+	for _, gap := range []int64{0, 1, 10, 60} {
+		c := episodeCounter{gapNS: gap * second, widthNS: second, of: map[containerKey][]stretch{}}
+		var alarms []Alarm
+		for range 400 {
+			id, at := fmt.Sprint(rnd.IntN(3)), rnd.Int64N(2000)*second
+			c.add(scoredWindow{containerKey{"h", id}, at, 0})
+			alarms = append(alarms, Alarm{Host: "h", ContainerID: id, FromNS: at, ToNS: at + second})
+			if want := len(Episodes(alarms, gap*second)); c.n != want {
+				t.Fatalf("gap %d s, %d windows: got %d episodes, want %d", gap, len(alarms), c.n, want)
+			}
 		}
 	}
 }

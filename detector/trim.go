@@ -38,18 +38,17 @@ type scoredWindow struct {
 	score   float64
 }
 
-// scored pairs the scores of heldOutScores with their windows, oddest first; ties by
-// host, container and time.
-func (r *rows) scored(engine string, scores []float64) []scoredWindow {
+// scored are the windows of held rows, oddest first; ties by host, container and time.
+func (r *rows) scored(h *held) []scoredWindow {
 	keys := make([]containerKey, r.counts.Containers)
 	for key, s := range r.containers {
 		if s.ordinal >= 0 {
 			keys[s.ordinal] = key
 		}
 	}
-	out := make([]scoredWindow, len(scores))
-	for i, at := range r.heldOutRows(engine) {
-		out[i] = scoredWindow{keys[r.container[at]], r.start[at], scores[i]}
+	out := make([]scoredWindow, len(h.rows))
+	for i, at := range h.rows {
+		out[i] = scoredWindow{keys[r.container[at]], r.start[at], h.scores[i]}
 	}
 	slices.SortFunc(out, func(a, b scoredWindow) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.key.host, b.key.host),
@@ -59,15 +58,25 @@ func (r *rows) scored(engine string, scores []float64) []scoredWindow {
 }
 
 // fitTrimmed makes a detector, sets the windows aside that are oddest to it, and
-// makes another from the rest: what is normal (Space) is learned anew too, so that
-// nothing the oddest did is known. Where there are more windows than MaxWindows, the
+// makes another from the rest. Where there are more windows than MaxWindows, the
 // oddest are looked for in the sample.
 func (t Training) fitTrimmed(ctx context.Context, opts Options) (*Detector, error) {
-	_, scored, err := t.fit(ctx, opts)
+	_, rows, h, err := t.fit(ctx, opts)
 	if err != nil {
 		return nil, fmt.Errorf("look for the oddest: %w", err)
 	}
-	oddest := scored[:int(opts.Trim*float64(len(scored)))]
+	scored := rows.scored(h)
+	d, err := t.fitWithout(ctx, opts, scored[:int(opts.Trim*float64(len(scored)))])
+	if err != nil {
+		return nil, err
+	}
+	d.Manifest.Trim = opts.Trim
+	return d, nil
+}
+
+// fitWithout makes a detector from all windows but some, which it lists: what is
+// normal (Space) is learned anew too, so that nothing they did is known.
+func (t Training) fitWithout(ctx context.Context, opts Options, oddest []scoredWindow) (*Detector, error) {
 	type place struct {
 		containerKey
 		startNS int64
@@ -84,11 +93,10 @@ func (t Training) fitTrimmed(ctx context.Context, opts Options) (*Detector, erro
 		}
 		return class
 	}}
-	d, _, err := rest.fit(ctx, opts)
+	d, _, _, err := rest.fit(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	d.Manifest.Trim = opts.Trim
 	d.Manifest.Oddest = make([]OddWindow, min(len(oddest), maxOddest))
 	for w, err := range feature.Each(rest.of(ctx, trimmed)) {
 		if err != nil {

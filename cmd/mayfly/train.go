@@ -63,7 +63,7 @@ func newTrainCommand() *cobra.Command {
 	flags.DurationVar(&opts.Aftermath, "aftermath", opts.Aftermath, "time after a label that is learned as neither")
 	flags.StringVar(&opts.Split.By, "split", opts.Split.By, "what to hold back: none, container or time")
 	flags.Float64Var(&opts.Split.Holdout, "holdout", 0.3, "`share` of the windows to hold back")
-	flags.Float64Var(&d.Budget.AlarmsPerContainerDay, "alarms-per-container-day", d.Budget.AlarmsPerContainerDay, "false alarms to spend")
+	flags.Float64Var(&d.Budget.AlarmsPerContainerDay, "alarms-per-container-day", d.Budget.AlarmsPerContainerDay, "false alarms to spend; those of a container within a minute are one")
 	flags.Float64Var(&d.Budget.FalsePositiveRate, "fpr", 0, "the same as a `share` of normal windows; takes the place of alarms per day")
 	flags.IntVar(&d.Forest.NEstimators, "n-estimators", d.Forest.NEstimators, "`number` of trees")
 	flags.IntVar(&d.Forest.MaxSamples, "max-samples", d.Forest.MaxSamples, "windows per tree of an isolation forest")
@@ -162,7 +162,11 @@ func printTrimmed(w io.Writer, m *detector.Manifest) {
 	if m.Training.Trimmed == 0 {
 		return
 	}
-	fmt.Fprintf(w, "mayfly: %d windows set aside as the oddest: look at them; what resembles them will alarm\n", m.Training.Trimmed)
+	if m.Trim > 0 {
+		fmt.Fprintf(w, "mayfly: %d windows set aside as the oddest: look at them; what resembles them will alarm\n", m.Training.Trimmed)
+	} else {
+		fmt.Fprintf(w, "mayfly: %d windows set aside, odder by far than any of another container: look at them; what resembles them will alarm\n", m.Training.Trimmed)
+	}
 	for _, o := range m.Oddest[:min(most, len(m.Oddest))] {
 		fmt.Fprintf(w, "mayfly:   %s, container %s, %s: score %.4f", rule.Printable(o.Workload), rule.Printable(detector.ShortID(o.ContainerID)),
 			time.Unix(0, o.FromNS).UTC().Format(time.RFC3339Nano), o.Score)
