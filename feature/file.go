@@ -189,9 +189,17 @@ func parseProvenance(meta map[string]string) (p Provenance, err error) {
 // next one is asked for; Retain it to keep it. An error ends the sequence and
 // names the file.
 func (f *File) Windows(ctx context.Context) iter.Seq2[arrow.Record, error] {
+	return f.WindowsOf(ctx, func(int) bool { return true })
+}
+
+// Groups is the number of row groups, of 65536 windows but for the last.
+func (f *File) Groups() int { return f.parquet.NumGroups() }
+
+// WindowsOf is Windows for the row groups, counted from 0, for which keep is true.
+func (f *File) WindowsOf(ctx context.Context, keep func(group int) bool) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		row := int64(0)
-		for rec, err := range f.parquet.Records(ctx) {
+		for rec, err := range f.parquet.RecordsOf(ctx, keep) {
 			if err != nil {
 				yield(nil, err)
 				return

@@ -210,6 +210,11 @@ func windows(ctx context.Context, paths []string, opts Options, report *Report, 
 	if err := in.apart(opts.Output); err != nil {
 		return err
 	}
+	return in.file(ctx, opts, report)
+}
+
+// file makes the FEATURES file of the inputs.
+func (in *inputs) file(ctx context.Context, opts Options, report *Report) error {
 	out, err := feature.CreateFile(opts.Output)
 	if err != nil {
 		return err

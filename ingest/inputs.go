@@ -41,7 +41,7 @@ func open(ctx context.Context, paths []string, skipBad bool, check *checker) (*i
 // add opens one trace. With check every row is read once beforehand, so that a
 // file that is damaged in its middle is found before windows are made of it.
 func (in *inputs) add(ctx context.Context, path string, check bool) error {
-	if err := in.checkFiles(ctx, path); err != nil {
+	if err := in.checkFiles(ctx, path, func(string) bool { return true }); err != nil {
 		return err
 	}
 	check = check && in.check.begin == nil // else that was done
@@ -84,9 +84,10 @@ func (in *inputs) take(t *trace.Trace) error {
 	return nil
 }
 
-// checkFiles has every file of a trace's directory read elsewhere; a single file
-// was, when its kind was asked for.
-func (in *inputs) checkFiles(ctx context.Context, dir string) error {
+// checkFiles has every file of a trace's directory read elsewhere, but for those in
+// the folders of hosts that are not to be kept; a single file was, when its kind was
+// asked for.
+func (in *inputs) checkFiles(ctx context.Context, dir string, keep func(hostFolder string) bool) error {
 	if !isFolder(dir) {
 		return nil
 	}
@@ -94,6 +95,9 @@ func (in *inputs) checkFiles(ctx context.Context, dir string) error {
 		err := filepath.WalkDir(filepath.Join(dir, string(table)), func(path string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
+			}
+			if host, ok := strings.CutPrefix(filepath.Base(path), "host="); err == nil && ok && d.IsDir() && !keep(host) {
+				return fs.SkipDir
 			}
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".parquet" || strings.HasPrefix(d.Name(), ".") {
 				return err

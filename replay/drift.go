@@ -93,13 +93,18 @@ type WorkloadTally struct {
 	Containers int            `json:"containers"`
 	Affected   int            `json:"affected"` // containers with such windows
 	Unseen     map[string]int `json:"unseen"`   // containers that did each new thing; of maxUnseen things at most
+
+	// What the detector says, the same in all parts.
+	NewPerWindow float64 `json:"new_per_window"` // new things that one more window would add
+	OtherDigest  bool    `json:"other_digest"`   // its image was learned with another digest
 }
 
 // tally counts the containers of each thing, for nothing else asks who they are.
-func (cs comparisons) tally() map[string]*WorkloadTally {
+func (cs comparisons) tally(d *detector.Detector) map[string]*WorkloadTally {
 	all := map[string]*WorkloadTally{}
 	for name, c := range cs {
-		t := &WorkloadTally{Known: c.known, Windows: c.windows, NewWindows: c.newWindows, Containers: len(c.containers), Unseen: map[string]int{}}
+		t := &WorkloadTally{Known: c.known, Windows: c.windows, NewWindows: c.newWindows, Containers: len(c.containers), Unseen: map[string]int{},
+			NewPerWindow: d.Space.Profile.Workload(name).Completeness().NewPerWindow, OtherDigest: otherDigest(name, d.Space.Profile)}
 		for _, affected := range c.containers {
 			if affected {
 				t.Affected++
@@ -116,7 +121,7 @@ func (cs comparisons) tally() map[string]*WorkloadTally {
 // merge adds the same workload's of other hosts. Of too many new things those stay
 // whose hash is smallest, which any order of merges agrees on.
 func (t *WorkloadTally) merge(b *WorkloadTally) {
-	t.Known = t.Known || b.Known
+	t.Known, t.NewPerWindow, t.OtherDigest = b.Known, b.NewPerWindow, b.OtherDigest
 	t.Windows += b.Windows
 	t.NewWindows += b.NewWindows
 	t.Containers += b.Containers
@@ -142,21 +147,20 @@ func (t *WorkloadTally) merge(b *WorkloadTally) {
 }
 
 // compare judges each workload, by name.
-func compare(workloads map[string]*WorkloadTally, d *detector.Detector) []Comparison {
+func compare(workloads map[string]*WorkloadTally) []Comparison {
 	all := []Comparison{}
 	for _, name := range slices.Sorted(maps.Keys(workloads)) {
-		all = append(all, workloads[name].judge(name, d))
+		all = append(all, workloads[name].judge(name))
 	}
 	return all
 }
 
-func (t *WorkloadTally) judge(name string, d *detector.Detector) Comparison {
+func (t *WorkloadTally) judge(name string) Comparison {
 	out := Comparison{Workload: name, Windows: t.Windows, NewWindows: t.NewWindows, Containers: t.Containers, Affected: t.Affected}
-	learned := d.Space.Profile.Workload(name).Completeness()
-	out.Expected = float64(t.Windows) * min(1, learned.NewPerWindow)
+	out.Expected = float64(t.Windows) * min(1, t.NewPerWindow)
 	out.Shared = t.shared()
 	switch {
-	case !t.Known && otherDigest(name, d.Space.Profile):
+	case !t.Known && t.OtherDigest:
 		out.Verdict = NewVersion
 	case !t.Known:
 		out.Verdict = NotLearned

@@ -47,7 +47,7 @@ func TestDrift(t *testing.T) {
 					StartNS: int64(second) * s, WidthNS: s, Items: items, ItemCounts: make([]uint32, len(items))})
 			}
 		}
-		got := compare(cs.tally(), d)
+		got := compare(cs.tally(d))
 		if len(got) != 1 || got[0].Verdict != test.want || !slices.Equal(got[0].Shared, test.shared) ||
 			got[0].Windows != 200 || got[0].Containers != 4 {
 			t.Errorf("%s: got %+v, want %s with %q of 200 windows of 4 containers", test.name, got, test.want, test.shared)

@@ -190,7 +190,7 @@ func (p *pass) flush(ctx context.Context) error {
 
 // tally is what the pass has counted.
 func (p *pass) tally() *Tally {
-	t := &Tally{Report: p.report, Workloads: p.compared.tally()}
+	t := &Tally{Report: p.report, Workloads: p.compared.tally(p.d)}
 	t.Report.Files, t.Report.Before = len(p.plan.fresh), p.known-len(p.plan.fresh)
 	t.Report.LateFiles = len(p.plan.late)
 	t.Report.Containers = len(p.containers)

@@ -142,7 +142,7 @@ func runState(ctx context.Context, d *detector.Detector, sum string, traces []*t
 	if err != nil {
 		return nil, errors.Join(err, out.responses.discard())
 	}
-	return p.tally().Finish(d), p.commit(out)
+	return p.tally().Finish(), p.commit(out)
 }
 
 // onePass scores everything, without a trace of it anywhere yet but for what found

@@ -68,9 +68,9 @@ func (t *Tally) Merge(b *Tally) {
 }
 
 // Finish is the report of a whole run.
-func (t *Tally) Finish(d *detector.Detector) *Report {
+func (t *Tally) Finish() *Report {
 	r := t.Report
-	r.Workloads = compare(t.Workloads, d)
+	r.Workloads = compare(t.Workloads)
 	for _, bad := range t.Rejected {
 		r.Rejected = append(r.Rejected, &trace.FileError{Path: bad.Path, Err: errors.New(bad.Why)})
 	}
@@ -150,14 +150,28 @@ func runHosts(ctx context.Context, d *detector.Detector, sum string, traces []*t
 		return nil, err
 	}
 	defer out.lines.close()
-	var mu sync.Mutex
 	all, runs := &Tally{Workloads: map[string]*WorkloadTally{}}, &Runs{}
 	defer runs.Close()
-	hosts := hostsOf(traces)
+	if err := scoreHosts(ctx, d, sum, traces, opts, all, runs); err != nil {
+		return nil, err
+	}
+	for _, bad := range all.Rejected {
+		leaveOut(out.responses.traces, bad.Path)
+	}
+	out.page = all.Report.Page
+	if err := runs.Each(func(f *Found) error { return out.add(ctx, f) }); err != nil {
+		return nil, errors.Join(err, out.responses.discard())
+	}
+	return all.Finish(), out.commit(opts)
+}
+
+// scoreHosts adds what all hosts of traces give, several of them at a time.
+func scoreHosts(ctx context.Context, d *detector.Detector, sum string, traces []*trace.Trace, opts Options, all *Tally, runs *Runs) error {
+	hosts, each := hostsOf(traces), opts
+	each.Threads = max(1, opts.threads()/max(1, len(hosts)))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(opts.threads())
-	each := opts
-	each.Threads = max(1, opts.threads()/max(1, len(hosts)))
+	var mu sync.Mutex
 	for _, host := range hosts {
 		group.Go(func() error {
 			own := make([]*trace.Trace, len(traces))
@@ -175,17 +189,7 @@ func runHosts(ctx context.Context, d *detector.Detector, sum string, traces []*t
 			return runs.Add(lines)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	for _, bad := range all.Rejected {
-		leaveOut(out.responses.traces, bad.Path)
-	}
-	out.page = all.Report.Page
-	if err := runs.Each(func(f *Found) error { return out.add(ctx, f) }); err != nil {
-		return nil, errors.Join(err, out.responses.discard())
-	}
-	return all.Finish(d), out.commit(opts)
+	return group.Wait()
 }
 
 func (o Options) threads() int {

@@ -114,7 +114,7 @@ func inParts(t *testing.T, d *detector.Detector, fleet *trace.Trace, format stri
 	if err := all.Each(func(f *Found) (err error) { out, err = encoder.Append(out, f.Finding); return err }); err != nil {
 		t.Fatal(err)
 	}
-	return encoder.End(out), total.Finish(d)
+	return encoder.End(out), total.Finish()
 }
 
 // A host that two shards scored is told, not counted twice.

@@ -88,6 +88,16 @@ func Sum(path string) (File, error) {
 	return File{filepath.Base(path), hex.EncodeToString(h.Sum(nil)), n}, nil
 }
 
+// Names is the SHA-256, in hex, of names in their order, each with a newline: all that
+// a member need say of a list that may be long.
+func Names(names []string) string {
+	h := sha256.New()
+	for _, name := range names {
+		_, _ = io.WriteString(h, name+"\n") // a hash takes everything
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // Open reads the members of a folder, in order. It refuses one whose member is
 // missing, of another program, stage or work, or whose outputs are not those that
 // the member tells of. Several works may not share a folder.

@@ -86,6 +86,23 @@ func OpenHosts(path string, keep func(hostFolder string) bool) (*Trace, error) {
 	return t.Only(keep), nil
 }
 
+// OpenSoundHosts is OpenHosts for whoever would rather go on without bad files: their
+// errors are returned, a *FileError each. A single file that is bad is an error.
+func OpenSoundHosts(path string, keep func(hostFolder string) bool) (t *Trace, bad []error, err error) {
+	t, err = openHosts(path, keep, func(err error) error {
+		var file *FileError
+		if !errors.As(err, &file) || file.Path == path {
+			return err
+		}
+		bad = append(bad, err)
+		return nil
+	})
+	if err != nil {
+		return nil, bad, err
+	}
+	return t.Only(keep), bad, nil
+}
+
 // Only returns the trace with the files of some hosts, named as by HostFolders. It
 // may have none.
 func (t *Trace) Only(keep func(hostFolder string) bool) *Trace {

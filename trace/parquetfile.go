@@ -231,12 +231,24 @@ func (f *ParquetFile) Close() error {
 // close is Close where an error has nothing to tell: the file was only read.
 func (f *ParquetFile) close() { _ = f.Close() }
 
+// NumGroups returns the number of row groups.
+func (f *ParquetFile) NumGroups() int { return len(f.parquet.RowGroups()) }
+
 // Records yields the rows in the order of the file, in records of at most
 // limits.BatchRows rows that never reach over the end of a row group. The caller
 // Releases each. An error ends the sequence and names file, row group and column.
 func (f *ParquetFile) Records(ctx context.Context) iter.Seq2[arrow.Record, error] {
+	return f.RecordsOf(ctx, func(int) bool { return true })
+}
+
+// RecordsOf is Records for the row groups, counted from 0, for which keep is true:
+// of the others nothing is read.
+func (f *ParquetFile) RecordsOf(ctx context.Context, keep func(group int) bool) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		c, err := f.cursor(f.limits.BatchRows)
+		if err == nil {
+			c.keep = keep
+		}
 		for err == nil {
 			var rec arrow.Record
 			if rec, err = c.next(ctx); errors.Is(err, io.EOF) {
@@ -255,8 +267,9 @@ type parquetCursor struct {
 	f         *ParquetFile
 	zstd      *zstd.Decoder
 	batchRows int
-	group     int   // the row group being read
-	left      int64 // rows of it not read yet
+	group     int                  // the row group being read
+	keep      func(group int) bool // nil: all
+	left      int64                // rows of it not read yet
 	columns   []*columnReader
 	at        string // the column being read, for errors
 }
@@ -288,8 +301,9 @@ func (c *parquetCursor) next(ctx context.Context) (rec arrow.Record, err error) 
 		if c.group+1 >= len(c.f.parquet.RowGroups()) {
 			return nil, io.EOF
 		}
-		c.group++
-		c.begin()
+		if c.group++; c.keep == nil || c.keep(c.group) {
+			c.begin()
+		}
 	}
 	n := int(min(c.left, int64(c.batchRows)))
 	c.left -= int64(n)

@@ -15,6 +15,7 @@ func commands() []*cobra.Command {
 		newExportCommand(),
 		newEvaluateCommand(),
 		newReplayCommand(),
+		newMergeCommand(),
 		newExplainCommand(),
 		newProfileCommand(),
 		newRulesCommand(),

@@ -23,6 +23,7 @@ func addCompletions(root *cobra.Command) {
 	engines := []string{detector.Isolation, detector.Random, detector.Golearn}
 	words := map[string][]string{
 		"replay format":     sink.Formats(),
+		"merge format":      sink.Formats(),
 		"train engine":      engines,
 		"evaluate engine":   engines,
 		"evaluate protocol": {"docker-cve", "adfa-ld", "holdout", "leave-one-attack-out"},

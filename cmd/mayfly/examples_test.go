@@ -100,6 +100,9 @@ func prepareExamples(t *testing.T, dir string) {
 	if err := runMktrace([]string{in("tuesday"), "20"}); err != nil { // other containers, so that the two can be merged
 		t.Fatal(err)
 	}
+	if err := runMkfleet([]string{in("fleet"), "3", "20"}); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(in("key"), []byte("sixteen bytes or more"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +110,7 @@ func prepareExamples(t *testing.T, dir string) {
 		{"ingest", in("trace"), "-o", in("features.parquet")},
 		{"train", in("features.parquet"), "-o", in("web.mayfly"), "--labels", in("labels.csv")},
 		{"replay", in("web.mayfly"), in("trace"), "-o", in("findings.jsonl")},
+		{"replay", in("web.mayfly"), in("trace"), "-o", in("scored"), "--shard", "0/1"},
 	} {
 		var stderr bytes.Buffer
 		if status := run(t.Context(), args, strings.NewReader(""), io.Discard, &stderr); status != 0 {

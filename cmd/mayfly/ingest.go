@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"mayfly/ingest"
 	"mayfly/rule"
+	"mayfly/shard"
 )
 
 const ingestLong = `Take recordings in: traces of mayfly record, and what other programs have recorded.
@@ -45,10 +47,14 @@ same bytes. A record that is bad is counted, and kept with its place and the rea
 in the trace's folder quarantine; --strict ends with it. An input that cannot be
 read ends the command and leaves no output; with --skip-bad it is left out.
 
+With --shard I/N the command makes the windows of every Nth host of traces only, in a
+folder that all N share; mayfly merge makes one file of them.
+
   mayfly ingest trace/ -o features.parquet
   mayfly ingest monday/ tuesday/ -o week.parquet --width 1s --skip-bad
   mayfly ingest /var/log/tetragon --trace cluster/
   mayfly ingest s3://logs/falco/2026/ --trace cluster/
+  mayfly ingest fleet/ -o sixteen/ --shard 3/16
   kubectl logs -n kube-system ds/tetragon -c export-stdout | mayfly ingest - --trace cluster/ -o features.parquet
 
 `
@@ -58,6 +64,7 @@ type ingestOptions struct {
 	width, lateness time.Duration
 	mapFile         string
 	trusted         bool
+	shard           string
 }
 
 func newIngestCommand() *cobra.Command {
@@ -81,6 +88,7 @@ func newIngestCommand() *cobra.Command {
 	flags.StringVar(&opts.Host, "host", "", "name of the machine, where a format does not tell it")
 	flags.BoolVar(&opts.trusted, "trusted", false, "read Parquet at once, rather than in a process with limits first")
 	flags.BoolVar(&opts.Strict, "strict", false, "end with the first bad record or unreadable file")
+	addShard(flags, &opts.shard)
 	addLimits(flags, &opts.Limits)
 	return cmd
 }
@@ -149,7 +157,13 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 		}
 		opts.Sources, opts.Format = []ingest.Source{table}, table.Format()
 	}
-	if opts.Output != "" {
+	var part shard.Spec
+	if opts.shard != "" {
+		var err error
+		if part, err = parseShard("ingest", opts.shard, opts.Output, cmd.Flags(), "trace", "skip-bad", "format", "map", "host", "strict"); err != nil {
+			return err
+		}
+	} else if opts.Output != "" {
 		if err := checkOutput(opts.Output, args...); err != nil {
 			return err
 		}
@@ -158,6 +172,13 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 	if opts.LatenessNS == 0 {
 		opts.LatenessNS = -1 // none; 0 would mean the default
 	}
+	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
+	if opts.shard != "" {
+		if !opts.trusted {
+			opts.Checker = checkerCommand
+		}
+		return runIngestShard(cmd, args, part, opts)
+	}
 	rows := int64(0) // how many are to come is read from files, which must be trusted for that
 	if opts.trusted {
 		rows = traceRows(args)
@@ -165,7 +186,6 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 		opts.Checker = checkerCommand
 	}
 	opts.Objects = objectCommand
-	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
 	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", rows, 1)
 	report, err := ingest.Run(ctx, args, opts.Options)
 	done()
@@ -176,6 +196,19 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 	if len(report.Bad) > 0 || report.Foreign != nil && report.Foreign.Partial() {
 		return statusError{statusPartial, nil}
 	}
+	return nil
+}
+
+// runIngestShard does one part of the work.
+func runIngestShard(cmd *cobra.Command, args []string, part shard.Spec, opts ingestOptions) error {
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", 0, 1)
+	report, err := ingest.RunShard(ctx, args, part, opts.Output, opts.Options)
+	done()
+	if err != nil {
+		return err
+	}
+	opts.Output = filepath.Join(opts.Output, part.Name())
+	printIngest(cmd.ErrOrStderr(), report, opts.Options)
 	return nil
 }
 

@@ -57,6 +57,44 @@ func runMktrace(args []string) error {
 	return errors.Join(w.Events(events), w.Sequences(sequences), w.Containers(containers), w.Losses(losses), w.Close())
 }
 
+// mkfleet is a program for scripts: "mkfleet DIR HOSTS SECONDS [ATTACK]" writes a trace
+// of as many hosts, each as mktrace's. Host I's shell comes out in second ATTACK + I.
+func mkfleet() {
+	if err := runMkfleet(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "mkfleet:", err)
+		os.Exit(1)
+	}
+}
+
+func runMkfleet(args []string) error {
+	if len(args) < 3 {
+		return errors.New("want DIR HOSTS SECONDS [ATTACK]")
+	}
+	numbers := []int{0, 0, -1}
+	for i, arg := range args[1:] {
+		n, err := strconv.Atoi(arg)
+		if err != nil {
+			return err
+		}
+		numbers[i] = n
+	}
+	for host := range numbers[0] {
+		attack := numbers[2]
+		if attack >= 0 {
+			attack += host
+		}
+		events, sequences, containers := webTrace(numbers[1], attack)
+		w, err := trace.NewWriter(args[0], trace.Meta{Host: fmt.Sprintf("node-%02d", host), Arch: "amd64", Recorder: "mkfleet", Source: "test"}, trace.DefaultWriterOptions())
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(w.Events(events), w.Sequences(sequences), w.Containers(containers), w.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func webID(c int) string { return strings.Repeat(string(rune('a'+c)), 64) }
 
 // webTrace makes the rows: each second each server serves some requests.

@@ -17,6 +17,7 @@ import (
 	"mayfly/trace"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // statusBusy is the exit status of a run that found another one at work.
@@ -58,6 +59,9 @@ container's rows around it as a trace, its workload's profile, SHA256SUMS. mayfl
 carries none of it out. A finding that is written has its plan; the same finding has
 the same one.
 
+With --shard I/N the command scores every Nth host of the traces only, into a folder
+that all N share; mayfly merge writes the findings of all.
+
 A damaged file is left out and named; the exit status is 3 then.
 
   mayfly replay web.mayfly trace/ -o findings.jsonl
@@ -82,6 +86,8 @@ type replayOptions struct {
 	headers  []string
 	metrics  string
 	report   string
+	shard    string
+	flags    *pflag.FlagSet
 	stderr   io.Writer
 }
 
@@ -93,6 +99,7 @@ func newReplayCommand() *cobra.Command {
 		Long:  replayLong,
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.flags = cmd.Flags()
 			return runReplay(cmd.Context(), args, opts, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -109,6 +116,7 @@ func newReplayCommand() *cobra.Command {
 	flags.StringVar(&opts.report, "report", "", "write the run as one HTML page to this `file`, for people")
 	flags.StringVar(&opts.PlanDir, "plan", "", "write a response plan for each finding into this `folder`; nothing of it is carried out")
 	flags.StringVar(&opts.metrics, "metrics-textfile", "", "write how the run went to this `file` (.prom), for node_exporter")
+	addShard(flags, &opts.shard)
 	flags.IntVar(&opts.exitCode, "exit-code", 0, "exit `status` when there are findings")
 	flags.IntVar(&opts.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
 	return cmd
@@ -204,11 +212,31 @@ func runReplay(ctx context.Context, args []string, opts replayOptions, stdout, s
 		return err
 	}
 	opts.Output, opts.Creator, opts.stderr = stdout, version(), stderr
+	if opts.shard != "" {
+		return runReplayShard(ctx, d, args[1:], opts)
+	}
 	if opts.follow {
 		return followTraces(ctx, d, args, opts, stderr)
 	}
 	_, err = replayOnce(ctx, d, args, opts, stderr)
 	return err
+}
+
+// runReplayShard does one part of the work.
+func runReplayShard(ctx context.Context, d *detector.Detector, traces []string, opts replayOptions) error {
+	part, err := parseShard("replay", opts.shard, opts.OutputPath, opts.flags, "state", "follow", "webhook", "report", "plan", "metrics-textfile", "format", "exit-code")
+	if err != nil {
+		return err
+	}
+	report, err := replay.RunShard(ctx, d, traces, part, opts.OutputPath, opts.Options)
+	if err != nil {
+		return err
+	}
+	printReplay(opts.stderr, report, report.Rejected)
+	if len(report.Rejected) > 0 {
+		return statusError{statusPartial, nil}
+	}
+	return nil
 }
 
 // replayOnce scores what is there now, sends findings, and writes the metrics of it.

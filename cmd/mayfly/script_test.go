@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 			os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
 		"mktrace":      mktrace,
+		"mkfleet":      mkfleet,
 		"explainfirst": explainFirst,
 	})
 }

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"mayfly/detector"
 	"mayfly/feature"
 	"mayfly/rule"
+	"mayfly/shard"
 	"mayfly/train"
 
 	"github.com/spf13/cobra"
@@ -33,6 +35,11 @@ the learning time aside, lists them, and learns from the rest; what resembles th
 will alarm beyond the budget. --max-container-windows keeps one container from
 making up most of what is learned.
 
+Of a workload with more windows than --max-workload-windows whole containers are
+learned from that chance picks, the same however the work is parted. With --shard I/N
+the command goes through every Nth row group of the features only and keeps the windows
+of such containers, in a folder that all N share; mayfly merge learns from them.
+
   mayfly train features.parquet -o web.mayfly
   mayfly train features.parquet -o web.mayfly --export onnx
   mayfly train features.parquet -o web.mayfly --labels labels.csv --engine random --split container --holdout 0.5
@@ -44,6 +51,7 @@ type trainOptions struct {
 	out    string
 	labels string
 	export string
+	shard  string
 }
 
 func newTrainCommand() *cobra.Command {
@@ -69,6 +77,8 @@ func newTrainCommand() *cobra.Command {
 	flags.IntVar(&d.Forest.MaxSamples, "max-samples", d.Forest.MaxSamples, "windows per tree of an isolation forest")
 	flags.IntVar(&d.MaxWindows, "max-windows", d.MaxWindows, "windows to hold in memory, of normal time and of attacks each; beyond, a sample")
 	flags.IntVar(&d.MaxContainerWindows, "max-container-windows", 0, "windows of one container to learn from, stretches of its time by chance; 0: all")
+	flags.Int64Var(&opts.MaxWorkloadWindows, "max-workload-windows", opts.MaxWorkloadWindows, "windows of one workload to learn from; beyond, whole containers by chance")
+	addShard(flags, &opts.shard)
 	flags.Float64Var(&d.Trim, "trim", 0, "`share` of the windows, the oddest, to set aside and list before learning")
 	flags.Uint64Var(&d.Seed, "seed", d.Seed, "seed of all chance")
 	flags.IntVar(&d.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
@@ -104,7 +114,14 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 		}
 		exported = opts.out + "." + opts.export
 	}
-	if err := checkOutputs([]output{{path: opts.out}, {path: exported}}, append([]string{opts.labels}, args...)...); err != nil {
+	var part shard.Spec
+	var err error
+	if opts.shard != "" {
+		part, err = parseShard("train", opts.shard, opts.out, cmd.Flags(), "export")
+	} else {
+		err = checkOutputs([]output{{path: opts.out}, {path: exported}}, append([]string{opts.labels}, args...)...)
+	}
+	if err != nil {
 		return err
 	}
 	if opts.labels != "" {
@@ -113,6 +130,9 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 			return err
 		}
 		opts.Labels = labels
+	}
+	if opts.shard != "" {
+		return runTrainShard(cmd, args, part, opts)
 	}
 	const passes = 4 // over the windows: what there is, what is known, scales, forest
 	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", featureRows(args), passes)
@@ -131,6 +151,16 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 	return nil
 }
 
+// runTrainShard does one part of the work.
+func runTrainShard(cmd *cobra.Command, args []string, part shard.Spec, opts trainOptions) error {
+	sample, err := train.RunShard(cmd.Context(), args, part, opts.out, opts.Options)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "mayfly: %s: kept %d of %d windows to learn from\n", filepath.Join(opts.out, part.Name()), sample.Kept(), sample.Total())
+	return nil
+}
+
 func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	w, n := cmd.ErrOrStderr(), m.Training
 	fmt.Fprintf(w, "mayfly: %s: %s forest on %d windows of %v from %d containers", path, m.Engine, n.Windows, time.Duration(m.WidthNS), n.Containers)
@@ -141,6 +171,9 @@ func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	fmt.Fprintf(w, "mayfly: threshold %.4f for %s\n", m.Threshold, budget(m.Budget))
 	printTrimmed(w, m)
 	printCompleteness(w, m.Completeness)
+	if n.Unsampled > 0 {
+		fmt.Fprintf(w, "mayfly: %d windows more are of containers that were not learned from: a workload has more than --max-workload-windows\n", n.Unsampled)
+	}
 	if n.Sampled > 0 {
 		fmt.Fprintf(w, "mayfly: the forest and the threshold come from a uniform sample of %d of these windows\n", n.Sampled)
 	}
