@@ -108,6 +108,8 @@ type Event struct {
 
 	Via     string `parquet:"via,optional,dict"`     // ViaCompat, ViaIOUring; null: an ordinary call
 	Claimed string `parquet:"claimed,optional,dict"` // path or address that the caller's memory said, where the kernel used another
+
+	Escaped bool `parquet:"escaped"` // texts of the row have bytes that are no UTF-8: see FORMAT.md; the Writer sets it
 }
 
 // Sequence is one row of the sequences table: a run of system calls that one
@@ -127,6 +129,8 @@ type Sequence struct {
 	Calls       []uint16 `parquet:"calls,list" parquet-element:",dict"` // numbers of the recording machine; CompatCall is set on 32-bit calls
 	CPU         *int64   `parquet:"cpu,optional,dict"`                  // as in Event
 	Seq         *int64   `parquet:"seq,optional"`
+
+	Escaped bool `parquet:"escaped"` // texts of the row have bytes that are no UTF-8: see FORMAT.md; the Writer sets it
 }
 
 // CompatCall marks a call of a sequence that was made through the 32-bit table.
@@ -152,6 +156,8 @@ type Process struct {
 	ExeOrigin     string   `parquet:"exe_origin,optional,dict"`
 	EndTimeNS     *int64   `parquet:"end_time_ns,optional"` // null while it runs
 	ExitStatus    *int64   `parquet:"exit_status,optional"` // wait status; null when it ended by another exec
+
+	Escaped bool `parquet:"escaped"` // texts of the row have bytes that are no UTF-8: see FORMAT.md; the Writer sets it
 }
 
 // Container is one row of the containers table: what was known of a container
@@ -197,6 +203,8 @@ type Container struct {
 	UTSMode      string   `parquet:"uts_mode,optional,dict"`
 	UserNSMode   string   `parquet:"userns_mode,optional,dict"`
 	RestartCount *int64   `parquet:"restart_count,optional"`
+
+	Escaped bool `parquet:"escaped"` // texts of the row have bytes that are no UTF-8: see FORMAT.md; the Writer sets it
 }
 
 // How much the facts of a container are worth.

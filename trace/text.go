@@ -28,6 +28,16 @@ func validText(s string) string {
 	return b.String()
 }
 
+// escape is validText of a text of a row, where the row's escaped tells that it was
+// done: then a backslash is \x5c, so that each \xNN stands for a byte. again is of
+// a row that says so already.
+func escape(s string, again bool) string {
+	if !again {
+		s = strings.ReplaceAll(s, `\`, `\x5c`)
+	}
+	return validText(s)
+}
+
 // textBytes returns validText(s) as bytes that nobody may change.
 func textBytes(s string) []byte {
 	s = validText(s)

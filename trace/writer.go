@@ -78,10 +78,10 @@ func newWriter(on disk, meta Meta, opts WriterOptions) *Writer {
 	opts.GroupBytes = cmp.Or(opts.GroupBytes, d.GroupBytes)
 	return &Writer{
 		disk: on, meta: meta, opts: opts, last: meta.FromNS, codec: newPageCodec(),
-		events:     tableWriter[Event]{table: Events, times: eventTimes, texts: eventTexts},
-		sequences:  tableWriter[Sequence]{table: Sequences, times: sequenceTimes, texts: sequenceTexts},
-		processes:  tableWriter[Process]{table: Processes, times: processTimes, texts: processTexts},
-		containers: tableWriter[Container]{table: Containers, times: containerTimes, texts: containerTexts},
+		events:     tableWriter[Event]{table: Events, times: eventTimes, texts: eventTexts, escaped: func(e *Event) *bool { return &e.Escaped }},
+		sequences:  tableWriter[Sequence]{table: Sequences, times: sequenceTimes, texts: sequenceTexts, escaped: func(s *Sequence) *bool { return &s.Escaped }},
+		processes:  tableWriter[Process]{table: Processes, times: processTimes, texts: processTexts, escaped: func(p *Process) *bool { return &p.Escaped }},
+		containers: tableWriter[Container]{table: Containers, times: containerTimes, texts: containerTexts, escaped: func(c *Container) *bool { return &c.Escaped }},
 		losses:     tableWriter[Loss]{table: Losses, times: lossTimes, texts: lossTexts},
 	}
 }
@@ -203,6 +203,7 @@ type tableWriter[T any] struct {
 	table    Table
 	times    func(*T) (from, to int64)
 	texts    func(*T, func(*string))
+	escaped  func(*T) *bool // nil: no text of it is from outside
 	file     *draft
 	parquet  *parquet.GenericWriter[T]
 	rows     int64
@@ -277,11 +278,26 @@ func (t *tableWriter[T]) cleaned(rows []T) []T {
 		}
 		rows = slices.Clone(rows)
 		for j := i; j < len(rows); j++ {
-			t.texts(&rows[j], func(s *string) { *s = validText(*s) })
+			t.clean(&rows[j])
 		}
 		break
 	}
 	return rows
+}
+
+// clean makes a row's texts UTF-8, and has the row say so where they were not.
+func (t *tableWriter[T]) clean(row *T) {
+	dirty := false
+	t.texts(row, func(s *string) { dirty = dirty || !utf8.ValidString(*s) })
+	switch {
+	case !dirty:
+	case t.escaped == nil:
+		t.texts(row, func(s *string) { *s = validText(*s) })
+	default:
+		flag := t.escaped(row)
+		t.texts(row, func(s *string) { *s = escape(*s, *flag) })
+		*flag = true
+	}
 }
 
 // seal completes the open file and names it after its first row's time.

@@ -133,7 +133,7 @@ func TestTextsBecomeUTF8(t *testing.T) {
 	}
 	check(t, "the caller's row", rows[1].Path+rows[1].Argv[1], "/a\xff\xfeb\x80")
 	got := scanRows[Event](t, mustOpen(t, dir), Events, 0)
-	check(t, "rows", got, []Event{{Path: "/ok"}, {Path: `/a\xff\xfeb`, Argv: []string{"x", `\x80`}, Comm: "é"}})
+	check(t, "rows", got, []Event{{Path: "/ok"}, {Path: `/a\xff\xfeb`, Argv: []string{"x", `\x80`}, Comm: "é", Escaped: true}})
 }
 
 func TestWriterIsSafeForConcurrentUse(t *testing.T) {
