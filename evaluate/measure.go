@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -160,9 +161,13 @@ func keep(values, weights []float64) []float64 {
 
 // rank fills in what does not depend on the threshold.
 func (r *Report) rank(w *Windows, classes []class, opts MeasureOptions) error {
-	var scores []float64
-	var attack []bool
-	var cluster []int32
+	n := 0
+	for _, c := range classes {
+		if c == normal || c == attacked {
+			n++
+		}
+	}
+	scores, attack, cluster := make([]float64, 0, n), make([]bool, 0, n), make([]int32, 0, n)
 	dense := make(map[int32]int32) // containers with measured windows, counted from 0
 	for i := range w.Rows {
 		if classes[i] == normal || classes[i] == attacked {
@@ -187,18 +192,17 @@ func (r *Report) rank(w *Windows, classes []class, opts MeasureOptions) error {
 		return nil
 	}
 	// The intervals of the asked rates and of the curves come from one bootstrap.
-	n := len(asked.FPRs)
 	grid := Grid{FPRs: slices.Sorted(slices.Values(append(bandFPRs(), asked.FPRs...))), Recalls: bandRecalls()}
 	intervals := ranking.Bootstrap(grid, opts.Bootstrap)
 	r.AUROC = estimate(summary.AUROC, intervals.AUROC)
 	r.AUPRC = estimate(summary.AUPRC, intervals.AUPRC)
-	for i := range n {
+	for i, fpr := range asked.FPRs {
 		p := summary.Rates[i]
-		at, _ := slices.BinarySearch(grid.FPRs, asked.FPRs[i])
+		at, _ := slices.BinarySearch(grid.FPRs, fpr)
 		r.DetectionRates = append(r.DetectionRates,
-			RateAt{asked.FPRs[i], *estimate(p.Recall, intervals.Recalls[at]), finite(p.Threshold)})
+			RateAt{fpr, *estimate(p.Recall, intervals.Recalls[at]), finite(p.Threshold)})
 	}
-	r.Curve = thin(ranking.Curve())
+	r.Curve = thin(ranking.points())
 	r.ROCBand, r.PRBand = bands(grid.FPRs, intervals.Recalls), bands(grid.Recalls, intervals.Precisions)
 	return nil
 }
@@ -282,19 +286,25 @@ func rates(at []RateAt) []float64 {
 }
 
 // thin keeps the points of a curve that an eye can tell apart: steps of 1/500
-// in any rate, or of 2 % in the false-positive rate where that is small.
-func thin(points []Point) []Point {
+// in any rate, or of 2 % in the false-positive rate where that is small; and the
+// first and the last.
+func thin(points iter.Seq[Point]) []Point {
 	const step = 1.0 / 500
 	out := []Point{}
-	for i, p := range points {
-		if i > 0 && i < len(points)-1 {
+	var p Point
+	kept := true
+	for p = range points {
+		kept = true
+		if len(out) > 0 {
 			last := &out[len(out)-1]
-			far := p.FPR-last.FPR >= step || p.Recall-last.Recall >= step ||
+			kept = p.FPR-last.FPR >= step || p.Recall-last.Recall >= step ||
 				math.Abs(p.Precision-last.Precision) >= step || p.FPR > last.FPR*1.02
-			if !far {
-				continue
-			}
 		}
+		if kept {
+			out = append(out, p)
+		}
+	}
+	if !kept {
 		out = append(out, p)
 	}
 	return out

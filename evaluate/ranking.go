@@ -3,6 +3,7 @@ package evaluate
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 )
@@ -84,13 +85,17 @@ func (r *Ranking) Summarize(grid Grid) Summary {
 
 // Curve returns every distinct threshold, falling, without the point of no
 // alarms. Precision and the two rates are NaN where their class is missing.
-func (r *Ranking) Curve() []Point {
-	var points []Point
-	positives, negatives := r.totals(nil)
-	r.sweep(nil, func(score, tp, fp float64) {
-		points = append(points, Point{score, fp / negatives, tp / positives, tp / (tp + fp)})
-	})
-	return points
+func (r *Ranking) Curve() []Point { return slices.Collect(r.points()) }
+
+// points yields what Curve returns; all are computed, whoever stops early.
+func (r *Ranking) points() iter.Seq[Point] {
+	return func(yield func(Point) bool) {
+		positives, negatives := r.totals(nil)
+		goOn := true
+		r.sweep(nil, func(score, tp, fp float64) {
+			goOn = goOn && yield(Point{score, fp / negatives, tp / positives, tp / (tp + fp)})
+		})
+	}
 }
 
 func (r *Ranking) summarize(weights []float64, grid Grid) Summary {

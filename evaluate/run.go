@@ -42,7 +42,7 @@ func Run(ctx context.Context, detectorPath string, features []string, opts Optio
 			return nil, err
 		}
 	}
-	files := make([]*feature.File, 0, len(features))
+	files, rows := make([]*feature.File, 0, len(features)), int64(0)
 	defer func() {
 		for _, f := range files {
 			_ = f.Close() // was only read
@@ -54,11 +54,12 @@ func Run(ctx context.Context, detectorPath string, features []string, opts Optio
 			return nil, err
 		}
 		files = append(files, f)
+		rows += f.Rows
 	}
 	var reading string
-	windows, err := Score(ctx, d, chain(ctx, files, &reading), labels, opts.Threads)
+	windows, err := score(ctx, d, chain(ctx, files, &reading), labels, opts.Threads, min(rows, 1<<22))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", reading, err)
+		return nil, within(reading, err)
 	}
 	opts.Measure.Bootstrap.Threads = opts.Threads
 	long := time.Duration(int64(d.Space.LongWindows) * d.Manifest.WidthNS)
@@ -74,18 +75,29 @@ func Run(ctx context.Context, detectorPath string, features []string, opts Optio
 }
 
 // chain yields the records of the files one after the other; reading is the path
-// of the file at hand.
+// of the file at hand, empty with an error, which names it.
 func chain(ctx context.Context, files []*feature.File, reading *string) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		for _, f := range files {
 			*reading = f.Path
 			for rec, err := range f.Windows(ctx) {
+				if err != nil {
+					*reading = ""
+				}
 				if !yield(rec, err) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// within names the file of an error that does not name it, if there is one.
+func within(path string, err error) error {
+	if path == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // fill says what was measured on what. Files are named without their folders:

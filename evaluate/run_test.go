@@ -265,3 +265,30 @@ func TestTelling(t *testing.T) {
 		t.Errorf("of nothing: got %v", got)
 	}
 }
+
+// TestErrorsNameAFileOnce: of a file whose windows are damaged, and of one that is in
+// order but comes twice.
+func TestErrorsNameAFileOnce(t *testing.T) {
+	f := newFixture(t)
+	whole, err := os.ReadFile(f.features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := filepath.Join(f.dir, "damaged.parquet")
+	broken := bytes.Clone(whole)
+	for i := 100; i < len(broken)/2; i++ {
+		broken[i] ^= 0x5a
+	}
+	if err := os.WriteFile(damaged, broken, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		files []string
+		name  string
+	}{{[]string{damaged}, "damaged.parquet"}, {[]string{f.features, f.features}, "features.parquet"}} {
+		_, err := Run(t.Context(), f.detector, tc.files, DefaultOptions())
+		if err == nil || strings.Count(err.Error(), tc.name) != 1 {
+			t.Errorf("%s: got error %v, want one that names it once", tc.name, err)
+		}
+	}
+}

@@ -29,10 +29,15 @@ const maxDescribed = 64
 // choose the windows for which reasons are kept and change no score. threads
 // below 1 means all processors; scores do not depend on it.
 func Score(ctx context.Context, d *detector.Detector, records iter.Seq2[arrow.Record, error], labels []feature.Label, threads int) (*Windows, error) {
+	return score(ctx, d, records, labels, threads, 0)
+}
+
+// score is Score with room for as many windows as there are.
+func score(ctx context.Context, d *detector.Detector, records iter.Seq2[arrow.Record, error], labels []feature.Label, threads int, windows int64) (*Windows, error) {
 	s := &scoring{
 		detector: d, scorer: d.NewScorer(threads), learned: learnedSpans(d.Manifest.Trained),
 		labels: labels, peaks: make([]peak, len(labels)),
-		index: map[Container]int32{}, out: &Windows{Threshold: d.Manifest.Threshold},
+		index: map[Container]int32{}, out: &Windows{Threshold: d.Manifest.Threshold, Rows: make([]Scored, 0, windows)},
 	}
 	for rec, err := range records {
 		if err != nil {

@@ -41,7 +41,7 @@ func survey(ctx context.Context, files []*feature.File, labels []feature.Label) 
 	var reading string
 	for w, err := range feature.Each(chain(ctx, files, &reading)) {
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", reading, err)
+			return nil, within(reading, err)
 		}
 		s.add(w)
 	}
