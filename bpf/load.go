@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -167,17 +168,25 @@ func (p *Probes) Attach() error {
 		return fmt.Errorf("attach %s: %w", MayflyProgFlushIdle, err)
 	}
 	p.idle = idle
-	for name, program := range p.collection.Programs {
-		if name == MayflyProgWhoami || name == MayflyProgFlushIdle {
-			continue
-		}
-		l, err := attach(program)
+	for _, name := range p.order() {
+		l, err := attach(p.collection.Programs[name])
 		if err != nil {
 			return errors.Join(fmt.Errorf("attach %s: %w", name, err), p.Detach())
 		}
 		p.links = append(p.links, l)
 	}
 	return p.whoami()
+}
+
+// order is that in which the programs are attached: first the one that sees what
+// makes a task a container's, last the one that is met most, so that whoever is met is
+// not taken for somebody whose exec was missed.
+func (p *Probes) order() []string {
+	names := slices.Sorted(maps.Keys(p.collection.Programs))
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return slices.Contains([]string{MayflyProgWhoami, MayflyProgFlushIdle, MayflyProgProcessExec, MayflyProgSysExit}, name)
+	})
+	return slices.Concat([]string{MayflyProgProcessExec}, names, []string{MayflyProgSysExit})
 }
 
 func attach(program *ebpf.Program) (link.Link, error) {

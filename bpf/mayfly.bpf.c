@@ -37,12 +37,16 @@ static __always_inline u64 first_mounts(void)
 
 // whoami is run once by the recorder, which may live in a pid namespace and so
 // not know its own number here. Once before anything is attached, and again
-// when everything is.
+// when everything is: until then it is known of no task how it came to where it is.
 SEC("raw_tp")
 int whoami(void *ctx)
 {
+	boot_ns now = bpf_ktime_get_boot_ns();
+
+	if (self_tgid)
+		attached = now;
 	self_tgid = bpf_get_current_pid_tgid() >> 32;
-	attached = bpf_ktime_get_boot_ns();
+	assumed_until = now + ASSUMED_NS;
 	host_mounts = first_mounts();
 	return 0;
 }

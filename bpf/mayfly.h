@@ -156,7 +156,8 @@ volatile const u32 call_execve, call_execveat, call_sigreturn;
 volatile const u64 epoch_length;
 
 u32 self_tgid; // the recorder itself
-boot_ns attached; // tasks that began later were seen being born
+boot_ns attached = ~0ULL; // everything was: tasks that began later were seen being born
+boot_ns assumed_until; // task.h
 u64 host_mounts;  // address of the first process's mount namespace
 u32 detached;     // nothing is attached any more: take the calls that threads are blocked in
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed

@@ -220,6 +220,7 @@ const (
 	MayflyProgSysExit        = "sys_exit"
 	MayflyProgTaskMoved      = "task_moved"
 	MayflyProgWhoami         = "whoami"
+	MayflyVarAssumedUntil    = "assumed_until"
 	MayflyVarAttached        = "attached"
 	MayflyVarCallExecve      = "call_execve"
 	MayflyVarCallExecveat    = "call_execveat"
@@ -348,6 +349,7 @@ type MayflyMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MayflyVariableSpecs struct {
+	AssumedUntil    *ebpf.VariableSpec `ebpf:"assumed_until"`
 	Attached        *ebpf.VariableSpec `ebpf:"attached"`
 	CallExecve      *ebpf.VariableSpec `ebpf:"call_execve"`
 	CallExecveat    *ebpf.VariableSpec `ebpf:"call_execveat"`
@@ -441,6 +443,7 @@ func (m *MayflyMaps) Close() error {
 //
 // It can be passed to LoadMayflyObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MayflyVariables struct {
+	AssumedUntil    *ebpf.Variable `ebpf:"assumed_until"`
 	Attached        *ebpf.Variable `ebpf:"attached"`
 	CallExecve      *ebpf.Variable `ebpf:"call_execve"`
 	CallExecveat    *ebpf.Variable `ebpf:"call_execveat"`

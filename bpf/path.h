@@ -12,11 +12,6 @@
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 
-static __always_inline struct mount *mount_of(struct vfsmount *mnt)
-{
-	return (struct mount *)((u64)mnt - bpf_core_field_offset(struct mount, mnt));
-}
-
 // step_up goes one step towards the root: to the parent directory, having added
 // the name here, or from a mount's root to the place it is mounted on. Returns
 // 0 while there is further to go, else how the walk ended.

@@ -91,13 +91,17 @@ int BPF_PROG(process_exec, struct task_struct *unused, s32 old_pid, struct linux
 	struct thread *t = any_thread_of(task);
 	struct scratch *s;
 	struct file *file;
+	u64 container;
 
 	if (!t)
 		return 0;
 	if (t->record)
 		exec_ended(t, task, old_pid, bprm);
-	if (t->state == STATE_SETUP && (u64)BPF_CORE_READ(task, nsproxy, mnt_ns) != host_mounts) {
+	container = joins(t, task);
+	if (container) {
 		t->state = STATE_MEMBER;
+		t->cgroup = container;
+		t->host = 0;
 		t->record = 1;
 	}
 	if (!t->record)
@@ -144,8 +148,10 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 		return 0;
 	if (t->state != STATE_NEW) {
 		c = new_thread(child, false);
-		if (c)
+		if (c) {
 			c->state = t->state;
+			c->cgroup = t->cgroup;
+		}
 	}
 	if (!t->record)
 		return 0;

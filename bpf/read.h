@@ -31,3 +31,8 @@ extern void *bpf_rdonly_cast(const void *obj, u32 btf_id) __ksym __weak;
 			read = BPF_CORE_READ((TYPE *)at, FIELD); \
 		read;                                          \
 	})
+
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (struct mount *)((u64)mnt - bpf_core_field_offset(struct mount, mnt));
+}

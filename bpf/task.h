@@ -1,245 +1,152 @@
 // SPDX-License-Identifier: GPL-2.0
-// Whose task is this? A cgroup is classified once. The answer for a thread is kept
-// with it, and asked again once in each epoch and after any task of the machine
-// was moved to another cgroup.
+// Whose task is this? The answer for a thread is kept with it, and asked again once
+// in each epoch and after any task of the machine was moved to another cgroup.
 #pragma once
 
-#include "thread.h"
-
-#define NAME_MAX_LEN 128
-#define ABOVE_MAX 512
-#define ANCESTORS 16
+#include "container.h"
 
 // A runtime prepares a container from within its cgroup: it mounts, changes its
 // identity, and at last execs the container's program. Those steps are the
-// runtime's, so a thread that came into the cgroup from outside is not recorded
-// before its process execs (unless record_setup says so). An exec among the
-// host's mounts is a runtime's too: runc runs a copy of itself, which it may do
-// after it has joined the cgroup. What the container's own threads start belongs
-// to it from the beginning.
-enum state { STATE_NEW, STATE_SETUP, STATE_MEMBER };
-
-// verdicts has each cgroup that was classified: the id of its container's cgroup,
-// 0 for none. An id is never used again.
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u64);
-	__type(value, u64);
-} verdicts SEC(".maps");
-
-struct container {
-	boot_ns first; // first call seen
-	boot_ns gone;  // its cgroup was removed
-	char name[NAME_MAX_LEN];
+// runtime's, so a task that came into the cgroup from outside does not belong to
+// the container before it execs. What the container's own tasks start belongs to it
+// from the beginning. A task that belongs to one container and comes into the cgroup
+// of another, nested in it or not, belongs to the first until it execs; one that
+// leaves for a cgroup that is no container's, for good.
+//
+// None of this can be had by a name: a task that was forked in the container, or
+// has belonged to it once, is never the runtime's.
+enum state {
+	STATE_NEW,
+	STATE_SETUP,   // came from outside, and has not run a program here
+	STATE_ASSUMED, // by its looks it did, before anything was attached: for a while
+	STATE_MEMBER,  // of the container thread.cgroup
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u64);
-	__type(value, struct container);
-} containers SEC(".maps");
+#define ASSUMED_NS 60000000000ULL // no runtime takes as long
 
-// Where a container stands: the names of the cgroups above its own, innermost
-// first, each with its NUL, as far as they fit. They name its pod, and the
-// containers that it is nested in. User space takes them out once it has read them.
-struct place {
-	char above[ABOVE_MAX];
-};
+#define PF_FORKNOEXEC 0x40 // forked, and not run a program since
+#define PF_IO_WORKER 0x10 // a thread that io_uring made: a ring's poller, or a worker
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u64);
-	__type(value, struct place);
-} places SEC(".maps");
-
-static const struct place nowhere;
-
-// Containers of which user space wants nothing more.
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u64);
-	__type(value, u32);
-} deselected SEC(".maps");
-
-// unwanted says whether the container of a task has been deselected; then the
-// task is not recorded any more. A recorded task asks once per record.
-static __always_inline bool unwanted(struct thread *t)
+static __always_inline u64 mounts_of(struct task_struct *task)
 {
-	if (!selective || !bpf_map_lookup_elem(&deselected, &t->cgroup))
+	return (u64)BPF_CORE_READ(task, nsproxy, mnt_ns);
+}
+
+// at_work says whether a task that nobody saw come into its container's cgroup is a
+// runtime's that prepares the container: young, and either still with all namespaces
+// of its parent, which is outside, or forked by a program and not of the container's
+// mounts: its file is not (runc's copy of itself, crun on the host), or it has not
+// got them yet. A program that was run in the container has its file in there.
+static __noinline bool at_work(struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *parent = BPF_CORE_READ(leader, real_parent);
+	struct nsproxy *own = BPF_CORE_READ(leader, nsproxy), *above = BPF_CORE_READ(parent, nsproxy);
+	struct mnt_namespace *mounts = BPF_CORE_READ(own, mnt_ns);
+	struct vfsmount *file = BPF_CORE_READ(leader, mm, exe_file, f_path.mnt);
+
+	if (BPF_CORE_READ(leader, start_boottime) + 2 * ASSUMED_NS < assumed_until)
 		return false;
-	t->record = 0;
-	return true;
+	if (own == above)
+		return true;
+	if (!(BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC))
+		return false;
+	return mounts == BPF_CORE_READ(above, mnt_ns) ||
+	       mounts != BPF_CORE_READ(mount_of(file), mnt_ns);
 }
 
-// pids_cgroup is the task's cgroup in the pids controller's v1 hierarchy.
-static __always_inline struct cgroup *pids_cgroup(struct task_struct *task)
+// outside says whether a task, the parent of one that stands in a container's cgroup,
+// is not of that container.
+static __always_inline bool outside(struct task_struct *task, u64 container)
 {
-	return task->cgroups->subsys[pids_cgrp_id]->cgroup;
+	struct thread *t = known_thread(task);
+
+	if (t && t->state != STATE_NEW)
+		return t->state != STATE_MEMBER || t->cgroup != container;
+	return container_of_task(task) != container;
 }
 
-// cgroup_of is the task's cgroup in the default hierarchy, or on a host that
-// keeps containers in v1 hierarchies only, in that of the pids controller.
-// NULL: a task in a root cgroup, which is never a container's.
-static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
+// relative is a task that a task of which nothing is known got what it is from: of a
+// thread its process, else the parent where that stands in the same container. NULL:
+// it has none, or nothing is known of it either.
+static __always_inline struct thread *relative(struct task_struct *task, u64 container)
 {
-	struct css_set *set = task->cgroups;
-	struct cgroup *cgroup = set->dfl_cgrp;
+	struct thread *t = NULL;
 
-	if (cgroup->level > 0)
-		return cgroup;
-	if (cgroup_v1) {
-		struct cgroup *pids = pids_cgroup(task);
-
-		if (pids->level > 0)
-			return pids;
-	}
-	return record_host ? cgroup : NULL;
+	if (task->pid != task->tgid)
+		t = known_thread(task->group_leader);
+	else if (container_of_task(task->real_parent) == container)
+		t = known_thread(task->real_parent);
+	return t && t->state != STATE_NEW ? t : NULL;
 }
 
-static __always_inline bool conmon_at(const char *name)
+// first_state is the state of a task that nothing is known of, in a container's
+// cgroup. No fork is seen of a thread that io_uring made.
+static __always_inline u32 first_state(struct task_struct *task, u64 container)
 {
-	return name[0] == 'c' && name[1] == 'o' && name[2] == 'n' && name[3] == 'm';
+	if (!outside(task->real_parent, container))
+		return STATE_MEMBER;
+	if (task->flags & PF_IO_WORKER)
+		return mounts_of(task) == host_mounts ? STATE_SETUP : STATE_MEMBER;
+	if (task->start_boottime > attached)
+		return STATE_SETUP;
+	return at_work(task) ? STATE_ASSUMED : STATE_MEMBER;
 }
 
-// All bits for a hex digit: a table, because branches on each character of a
-// name would be more ways than the verifier follows.
-static const u8 hex_digits[256] = {
-	['0' ... '9'] = 0xff,
-	['a' ... 'f'] = 0xff,
-};
-
-// names_container looks for a container's id in a cgroup's name: a run of 64
-// hex digits, whatever stands around it (docker-<id>.scope, <id>, crio-<id>.scope).
-// The monitors that podman and CRI-O keep beside a container are none. (It is
-// global so that the verifier follows its loop once, not for each ancestor.)
-__noinline int names_container(struct container *c)
+// joins returns the container of a task's cgroup where an exec makes the task one of
+// it, else 0: where it is that already, and where the exec is a runtime's that runs a
+// copy of itself, as runc does, after it came into the cgroup. That happens among
+// the host's mounts, or those of the parent outside.
+static __noinline u64 joins(struct thread *t, struct task_struct *task)
 {
-	const char *name;
-	u32 run = 0, found = 0;
+	u64 container = container_of_task(task), mounts = mounts_of(task);
+	struct task_struct *parent = task->real_parent;
 
-	if (!c) // never; but a global function's argument may be NULL to the verifier
+	if (!container || (t->state == STATE_MEMBER && t->cgroup == container))
 		return 0;
-	name = c->name;
-
-	for (int i = 0; i < NAME_MAX_LEN; i++) {
-		run = (run + 1) & hex_digits[(u8)name[i]];
-		found |= run & 64;
-	}
-	return found && !conmon_at(name + 7) && !conmon_at(name + 5);
-}
-
-// keep_place notes the names above a container's cgroup, once.
-__noinline int keep_place(u64 id, u64 addr)
-{
-	struct cgroup *cgroup = (struct cgroup *)addr;
-	struct place *p;
-	u32 off = 0;
-
-	bpf_map_update_elem(&places, &id, &nowhere, BPF_NOEXIST);
-	p = bpf_map_lookup_elem(&places, &id);
-	if (!p)
+	if (mounts == host_mounts || (mounts == mounts_of(parent) && outside(parent, container)))
 		return 0;
-	for (int i = 0; i < ANCESTORS; i++) {
-		long n;
-
-		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
-		if (!cgroup || !BPF_CORE_READ(cgroup, level) || off > ABOVE_MAX - NAME_MAX_LEN)
-			return 0;
-		n = bpf_probe_read_kernel_str(p->above + off, NAME_MAX_LEN, BPF_CORE_READ(cgroup, kn, name));
-		if (n < 1 || n > NAME_MAX_LEN)
-			return 0;
-		off += n;
-	}
-	return 0;
-}
-
-// meet notes a container by its cgroup. Its name stays in `containers` until
-// user space has read it, however short the container's life.
-static __always_inline u64 meet(struct cgroup *cgroup, struct container *c)
-{
-	u64 id = BPF_CORE_READ(cgroup, kn, id);
-
-	if (bpf_map_lookup_elem(&containers, &id) ||
-	    (selective && bpf_map_lookup_elem(&deselected, &id)))
-		return id;
-	keep_place(id, (u64)cgroup); // first: whoever finds the container finds its place
-	c->first = bpf_ktime_get_boot_ns();
-	bpf_map_update_elem(&containers, &id, c, BPF_NOEXIST);
-	stir();
-	return id;
-}
-
-// classify finds out whose a cgroup is: the innermost ancestor's that is named
-// like a container's, 0 for nobody's. (It and keep_place take addresses and are
-// global so that the verifier looks at them once, not at each place of use.)
-__noinline u64 classify(u64 addr)
-{
-	struct cgroup *cgroup = (struct cgroup *)addr;
-	struct container c = {};
-
-	for (int i = 0; i < ANCESTORS; i++) {
-		if (!BPF_CORE_READ(cgroup, level))
-			return 0;
-		bpf_probe_read_kernel_str(c.name, sizeof(c.name), BPF_CORE_READ(cgroup, kn, name));
-		if (names_container(&c))
-			return meet(cgroup, &c);
-		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
-		if (!cgroup)
-			return 0;
-	}
-	return 0;
-}
-
-// verdict is what classify says of a cgroup, remembered.
-static __noinline u64 verdict(u64 addr)
-{
-	struct cgroup *cgroup = (struct cgroup *)addr;
-	u64 id = BPF_CORE_READ(cgroup, kn, id), *known, container;
-
-	known = bpf_map_lookup_elem(&verdicts, &id);
-	if (known)
-		return *known;
-	container = classify(addr);
-	bpf_map_update_elem(&verdicts, &id, &container, 0);
 	return container;
 }
 
-// container_of_task is the id of the cgroup of a task's container, 0 for none. On
-// a host with v1 hierarchies a runtime may have made the container's cgroup there
-// alone, and left the task in its own service's cgroup of the default hierarchy.
-static __noinline u64 container_of_task(struct task_struct *task)
-{
-	u64 container = cgroup_v1 ? verdict((u64)BPF_CORE_READ(task, cgroups, subsys[pids_cgrp_id], cgroup)) : 0;
-
-	return container ?: verdict((u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
-}
-
-#define PF_IO_WORKER 0x10 // a thread that io_uring made: a ring's poller, or a worker
-
-// first_state is the state of a thread that nothing is known of. No fork is seen
-// of one that io_uring made: it is what its process is.
-static __noinline u32 first_state(struct task_struct *task)
-{
-	struct thread *leader;
-
-	if (task->start_boottime <= attached)
-		return STATE_MEMBER;
-	if (!(task->flags & PF_IO_WORKER))
-		return STATE_SETUP;
-	leader = known_thread(task->group_leader);
-	if (leader && leader->state != STATE_NEW)
-		return leader->state;
-	return (u64)BPF_CORE_READ(task, nsproxy, mnt_ns) == host_mounts ? STATE_SETUP : STATE_MEMBER;
-}
-
 static int flush(struct thread *t, struct task_struct *task, bool owner);
+
+// belong finds out whose the current thread is where it is new, or in another cgroup
+// than before. (Global, so that the verifier looks at it once.)
+__noinline int belong(struct thread *t, u64 container, u64 id)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *like;
+
+	if (!t || t->state == STATE_MEMBER)
+		return 0;
+	t->cgroup = container ?: id;
+	if (!container)
+		return 0;
+	t->host = 0;
+	if (t->state != STATE_NEW)
+		return 0;
+	like = relative(task, container);
+	if (like) {
+		t->state = like->state;
+		t->cgroup = like->cgroup;
+	} else if (t->leaf) { // seen elsewhere before
+		t->state = STATE_SETUP;
+	} else {
+		t->state = first_state(task, container);
+	}
+	return 0;
+}
+
+// recorded says whether the calls and events of a thread are.
+static __always_inline bool recorded(struct thread *t, struct task_struct *task, u64 container, u64 id)
+{
+	if (task->tgid == self_tgid || unwanted(t))
+		return false;
+	if (t->state == STATE_MEMBER)
+		return true;
+	return container ? record_setup : record_host && id;
+}
 
 // settle finds out about the current task where it is new, or was not looked at
 // since the epoch began or a task moved. NULL: nothing is kept of it, which is so
@@ -260,18 +167,16 @@ static __noinline struct thread *settle(struct task_struct *task)
 			return NULL;
 		if (t->n > t->sent)
 			flush(t, task, true);
+		belong(t, container, id);
 		t->leaf = id;
 		t->pids = pids;
-		t->cgroup = container ?: id;
-		if (container)
-			t->host = 0;
-		if (container && t->state == STATE_NEW)
-			t->state = first_state(task);
-		t->record = container ? t->state == STATE_MEMBER || record_setup : record_host && id;
-		if (task->tgid == self_tgid || unwanted(t))
-			t->record = 0;
+		t->record = recorded(t, task, container, id);
 	} else if (t->epoch != now && t->n > t->sent) {
 		flush(t, task, true);
+	}
+	if (t->state == STATE_ASSUMED && bpf_ktime_get_boot_ns() > assumed_until) {
+		t->state = STATE_MEMBER;
+		t->record = recorded(t, task, t->cgroup, id);
 	}
 	t->epoch = now;
 	t->moves = seen;

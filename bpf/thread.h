@@ -29,7 +29,7 @@ struct thread {
 	u32 state;  // enum state
 	u64 leaf;   // id of the cgroup that was classified
 	u64 pids;   // and of that in the pids controller's own hierarchy, if there is one
-	u64 cgroup; // id of the container's cgroup, of the leaf on the host
+	u64 cgroup; // id of the cgroup of the container it belongs to, of the leaf on the host
 	boot_ns first; // time of calls[sent]
 	u32 tid;       // at calls[sent]: an exec can give a thread another
 	u32 host;      // is and was no container's: the slot may be taken away
@@ -104,6 +104,7 @@ static __always_inline struct thread *new_thread(struct task_struct *task, bool 
 		t->lock = 0;
 		t->chunk = 0;
 		t->state = 0;
+		t->cgroup = 0;
 		t->leaf = 0;
 		t->pids = 0;
 		t->host = host;

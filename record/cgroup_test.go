@@ -73,7 +73,7 @@ var cgroupPaths = []struct {
 }
 
 // TestPlace reads paths as runtimes make them. The container is the innermost
-// name with an id, as bpf/task.h finds it.
+// name with an id, as bpf/container.h finds it.
 func TestPlace(t *testing.T) {
 	for _, tt := range cgroupPaths {
 		path := placeNames.Replace(tt.path)

@@ -46,6 +46,8 @@ func runChild(what string) int {
 		err = childRare(arg)
 	case "moved":
 		err = childMoved(arg)
+	case "away":
+		err = childAway(arg)
 	case "sleep":
 		for range 100 {
 			_, _ = unix.Getppid(), unix.Getuid()

@@ -186,19 +186,23 @@ func writeRoot(t *testing.T, root string) {
 	}
 }
 
-// runShort runs one container to its end.
-func runShort(runc, dir, bundle, id string) error {
+// writeBundle writes what runc reads of a container: a shell that runs a script in a
+// root of its own, and in these namespaces.
+func writeBundle(dir, bundle, id, script string, namespaces ...string) error {
 	type object = map[string]any
 	mounts := []object{{"destination": "/proc", "type": "proc", "source": "proc"}, {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"},
 		{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}}
+	var own []object
+	for _, kind := range namespaces {
+		own = append(own, object{"type": kind})
+	}
 	spec := object{
 		"ociVersion": "1.0.2",
 		"process": object{"cwd": "/", "user": object{"uid": 0, "gid": 0}, "env": []string{"PATH=/bin"},
-			"args": []string{"sh", "-c", fmt.Sprintf(shortLife, "mark-"+id[:16])}},
+			"args": []string{"sh", "-c", script}},
 		"root":     object{"path": filepath.Join(dir, "root"), "readonly": true},
 		"hostname": "short", "mounts": mounts,
-		"linux": object{"cgroupsPath": "/mayfly-test/" + id, "namespaces": []object{
-			{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}, {"type": "network"}}},
+		"linux": object{"cgroupsPath": "/mayfly-test/" + id, "namespaces": own},
 	}
 	b, err := json.Marshal(spec)
 	if err != nil {
@@ -207,7 +211,13 @@ func runShort(runc, dir, bundle, id string) error {
 	if err := os.MkdirAll(bundle, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(bundle, "config.json"), b, 0o600); err != nil {
+	return os.WriteFile(filepath.Join(bundle, "config.json"), b, 0o600)
+}
+
+// runShort runs one container to its end.
+func runShort(runc, dir, bundle, id string) error {
+	script := fmt.Sprintf(shortLife, "mark-"+id[:16])
+	if err := writeBundle(dir, bundle, id, script, "pid", "mount", "ipc", "uts", "network"); err != nil {
 		return err
 	}
 	cmd := exec.Command(runc, "--root", filepath.Join(dir, "state"), "run", "--bundle", bundle, id)
