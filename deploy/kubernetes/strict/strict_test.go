@@ -4,6 +4,7 @@ package strict
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,6 +84,30 @@ func TestTraining(t *testing.T) {
 		t.Errorf("got %s %s with %d steps before", j.Kind, j.APIVersion, len(j.Spec.Template.Spec.InitContainers))
 	}
 	checkPod(t, &j.Spec.Template.Spec)
+}
+
+// TestShards wants as many shards as there are completions, each told its own.
+func TestShards(t *testing.T) {
+	var j, merge batch.Job
+	read(t, "shards/job.yaml", &j)
+	read(t, "merge/job.yaml", &merge)
+	if j.Kind != "Job" || j.APIVersion != "batch/v1" || *j.Spec.CompletionMode != batch.IndexedCompletion {
+		t.Errorf("got %s %s, completion mode %v", j.Kind, j.APIVersion, j.Spec.CompletionMode)
+	}
+	c := j.Spec.Template.Spec.Containers[0]
+	if want := fmt.Sprintf("--shard=$(SHARD)/%d", *j.Spec.Completions); !slices.Contains(c.Args, want) {
+		t.Errorf("arguments %q, want %s among them", c.Args, want)
+	}
+	if len(c.Env) != 1 || c.Env[0].Name != "SHARD" || c.Env[0].ValueFrom == nil || c.Env[0].ValueFrom.FieldRef == nil ||
+		c.Env[0].ValueFrom.FieldRef.FieldPath != "metadata.annotations['"+batch.JobCompletionIndexAnnotation+"']" {
+		t.Errorf("environment %+v, want the index of the completion", c.Env)
+	}
+	parts := "/shared/parts"
+	if !slices.Contains(c.Args, "--output="+parts) || !slices.Contains(merge.Spec.Template.Spec.Containers[0].Args, parts) {
+		t.Errorf("the shards go to another folder than %s, or merge reads another", parts)
+	}
+	checkPod(t, &j.Spec.Template.Spec)
+	checkPod(t, &merge.Spec.Template.Spec)
 }
 
 // checkPod wants what needs no right to have none.
