@@ -191,17 +191,21 @@ func (f *falcoFile) known(r *Rule) string {
 	for _, port := range open {
 		asked = append(asked, fmt.Sprintf("evt.arg.addr endswith \":%d\"", port))
 	}
+	var sockets []string
 	for _, path := range r.Allowed.Exact {
 		if q, ok := quote(" " + path); ok {
-			stands = append(stands, "fd.name endswith "+q)
+			sockets = append(sockets, "fd.name endswith "+q)
 		}
 	}
 	for _, glob := range r.Allowed.Globs {
 		stand, ok := f.glob("* " + glob)
 		ask, ok2 := f.glob(glob)
 		if ok && ok2 {
-			stands, asked = append(stands, "fd.name glob "+stand), append(asked, "evt.arg.addr glob "+ask)
+			sockets, asked = append(sockets, "fd.name glob "+stand), append(asked, "evt.arg.addr glob "+ask)
 		}
+	}
+	if len(sockets) > 0 {
+		stands = append(stands, "(fd.typechar='u' and ("+strings.Join(sockets, " or ")+"))")
 	}
 	if in := f.in("evt.arg.addr", "asked", append(texts, r.Allowed.Exact...)); in != "" {
 		asked = append([]string{strings.TrimPrefix(in, " and ")}, asked...)

@@ -257,13 +257,13 @@ func BenchmarkTrial(b *testing.B) {
 		}
 		sources = append(sources, falco.Source{Name: s.Workload, Content: content})
 	}
+	program, err := compileRules(sources)
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	begin := processorTime()
 	for b.Loop() {
-		program, err := compileRules(sources)
-		if err != nil {
-			b.Fatal(err)
-		}
 		trial := newTrial(program, nil, nil, TestOptions{})
 		trial.known = known
 		for i := range rows {
