@@ -42,7 +42,14 @@ func identifier(workload string) string {
 	if plain == workload && !strings.Contains(plain, "_") && len(plain) <= 40 {
 		return "mayfly_" + plain
 	}
-	return "mayfly_" + plain[:min(len(plain), 40)] + "_" + shortHash(workload)
+	// The last word tells people which one is meant, the hash machines.
+	words := strings.FieldsFunc(plain, func(r rune) bool { return r == '_' })
+	last := ""
+	if len(words) > 0 {
+		last = words[len(words)-1]
+		last = last[:min(len(last), 24)] + "_"
+	}
+	return "mayfly_" + last + shortHash(workload)
 }
 
 func shortHash(s string) string {

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -28,19 +29,36 @@ func TestFalcoSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var texts [][]byte
 	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), nil, Options{}), hostileSet(t, "a/b")} {
 		text, err := s.Falco()
 		if err != nil {
 			t.Fatal(err)
 		}
+		texts = append(texts, text)
+	}
+	for _, text := range append(texts, liveFiles(t)...) {
 		var doc any
 		if err := yaml.Unmarshal(text, &doc); err != nil {
 			t.Fatal(err)
 		}
 		if err := schema.Validate(plain(t, doc)); err != nil {
-			t.Errorf("%s: %v", s.Workload, err)
+			t.Errorf("%v\n%.300s", err, text)
 		}
 	}
+}
+
+// liveFiles are the Falco files of TestLiveFits.
+func liveFiles(t *testing.T) (texts [][]byte) {
+	t.Helper()
+	for _, service := range []string{"db", "job", "web"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "live-"+service+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, text)
+	}
+	return texts
 }
 
 func TestSeccompSchema(t *testing.T) {
@@ -104,13 +122,17 @@ var unknownTo0293 = strings.NewReplacer(
 	", memfd_create", "", // an event of its own since libs 0.11, 2023
 )
 
-// TestSysdigCompiles gives each condition to libsinsp's own compiler.
+// containerLabel is a field of the container plugin (2025).
+var containerLabel = regexp.MustCompile(`container\.label\[[^]]+\]`)
+
+// TestSysdigCompiles gives each condition to libsinsp's own compiler, those of
+// testdata's live recordings too.
 func TestSysdigCompiles(t *testing.T) {
 	if _, err := exec.LookPath("sysdig"); err != nil {
 		cannot(t, "sysdig is not installed")
 	}
 	compile := func(cond string) error {
-		out, _ := exec.Command("sysdig", "-r", "/dev/null", unknownTo0293.Replace(cond)).CombinedOutput()
+		out, _ := exec.Command("sysdig", "-r", "/dev/null", containerLabel.ReplaceAllString(unknownTo0293.Replace(cond), "container.name")).CombinedOutput()
 		if !bytes.Contains(out, []byte("Could not initialize reader")) { // it comes after the filter
 			return fmt.Errorf("%s", bytes.TrimSpace(out))
 		}
@@ -119,12 +141,16 @@ func TestSysdigCompiles(t *testing.T) {
 	if err := compile("evt.type=open and no.such.field=1"); err == nil {
 		t.Fatal("sysdig takes a field that does not exist")
 	}
+	var texts [][]byte
 	for _, s := range []*Set{mustBuild(t, workload("nginx", webItems), []profile.Item{{Kind: profile.Read, Value: "/x/<n>"}, {Kind: profile.Exec, Value: "/usr/bin/dash"},
 		{Kind: profile.Connect, Value: "inet6:[::1]:9"}}, Options{}), hostileSet(t, "a/b"), k8sSet(t, "nginx", webItems), cidrSet(t), mustBuild(t, workload("bare", []string{"call read"}), nil, Options{})} {
 		text, err := s.Falco()
 		if err != nil {
 			t.Fatal(err)
 		}
+		texts = append(texts, text)
+	}
+	for _, text := range append(texts, liveFiles(t)...) {
 		for rule, cond := range expand(parseFalco(t, text)) {
 			if err := compile(cond); err != nil {
 				t.Errorf("%s: %v\n%.2000s", rule, err, cond)
@@ -181,6 +207,64 @@ func TestFalcoFits(t *testing.T) {
 	}
 }
 
+// TestLiveFits: an hour of eight replicas each of a web server, a database and a job
+// runner (bench/live, recorded on 2026-11-29; argument shapes, ancestry and most reads
+// are left out of the profiles) makes rules that fit on a page, warn of nothing and
+// are refused by nothing.
+func TestLiveFits(t *testing.T) {
+	f, err := os.Open(filepath.Join("testdata", "live.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Decode(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Workloads) != 3 {
+		t.Fatalf("%d workloads, want 3", len(p.Workloads))
+	}
+	for i := range p.Workloads {
+		s := mustBuild(t, &p.Workloads[i], nil, Options{})
+		text, err := s.Falco()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, all := ruleLines(text), bytes.Count(text, []byte("\n"))
+		t.Logf("%s: %d lines of rules, %d in all", s.Workload, lines, all)
+		if lines > maxRuleLines || all > 100 {
+			t.Errorf("%s: %d lines of rules and %d in all, want at most %d and 100", s.Workload, lines, all, maxRuleLines)
+		}
+		warnsOfNothing(t, s.Workload, text)
+		_, service, _ := strings.Cut(s.Workload, "shop/")
+		golden(t, "live-"+service+".yaml", text)
+	}
+}
+
+// warnsOfNothing complains of what Falco warns of when it loads a file.
+func warnsOfNothing(t *testing.T, workload string, text []byte) {
+	t.Helper()
+	rules, err := falco.Read(falco.Source{Name: "rules.yaml", Content: text})
+	if err != nil {
+		t.Fatalf("%s: %v", workload, err)
+	}
+	program, err := rules.Compile()
+	if err != nil {
+		t.Fatalf("%s: %v", workload, err)
+	}
+	for _, r := range program.Rules {
+		for _, warning := range r.Warnings {
+			if strings.Contains(warning, "Falco") || strings.Contains(warning, "never fire") {
+				t.Errorf("%s: %s", r.Name, warning)
+			}
+		}
+	}
+}
+
 // TestFalcoWarnsOfNothing looks for what Falco warns of when it loads a file: types of
 // events that a condition does not name, comparisons with <NA>, lists and macros
 // that nothing uses or with names that it does not like. Outputs hold no text that
@@ -194,21 +278,7 @@ func TestFalcoWarnsOfNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rules, err := falco.Read(falco.Source{Name: "rules.yaml", Content: text})
-		if err != nil {
-			t.Fatalf("%s: %v", s.Workload, err)
-		}
-		program, err := rules.Compile()
-		if err != nil {
-			t.Fatalf("%s: %v", s.Workload, err)
-		}
-		for _, r := range program.Rules {
-			for _, warning := range r.Warnings {
-				if strings.Contains(warning, "Falco") || strings.Contains(warning, "never fire") {
-					t.Errorf("%s: %s", r.Name, warning)
-				}
-			}
-		}
+		warnsOfNothing(t, s.Workload, text)
 		items := parseFalco(t, text)
 		for _, item := range items {
 			if name := item.List + item.Macro; name != "" {
