@@ -266,4 +266,3 @@ func markup(t *testing.T, page []byte) map[string]bool {
 	}
 	return seen
 }
-
