@@ -127,16 +127,9 @@ type falcoReader struct {
 func (f *falcoReader) parse(j *jsonScan) {
 	f.time, f.host, f.rule, f.src = "", "", "", ""
 	f.field, f.from = [falcoFields]string{}, [falcoFields]string{}
-	if !j.object() {
-		return
-	}
 	var seen uint64
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "time":
 			j.once(&seen, 0, "time")
 			f.time = j.str("time")
@@ -158,25 +151,18 @@ func (f *falcoReader) parse(j *jsonScan) {
 }
 
 func (f *falcoReader) parseFields(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		at, ok := falcoFieldNames[string(key)]
+	for key := range j.fields {
+		at, ok := falcoFieldNames[key]
 		if !ok {
 			j.skip()
 			continue
 		}
 		if text := j.scalar(); text != "" && text != "<NA>" {
 			switch {
-			case f.from[at] == string(key):
-				j.wrong(string(key), "stands twice")
+			case f.from[at] == key:
+				j.wrong(key, "stands twice")
 			case f.field[at] == "": // of names for one thing the first that says something
-				f.field[at], f.from[at] = text, view(key)
+				f.field[at], f.from[at] = text, key
 			}
 		}
 	}

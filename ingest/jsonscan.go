@@ -112,6 +112,33 @@ func (j *jsonScan) key(first bool) (key []byte, ok bool) {
 	return key, j.err == nil
 }
 
+// fields yields the keys of an object, each before its value, which the loop reads or
+// skips. Where the value is no object it is read past and nothing is yielded. A key
+// is a view, as texts are.
+func (j *jsonScan) fields(yield func(key string) bool) {
+	if !j.object() {
+		return
+	}
+	for first := true; ; first = false {
+		key, ok := j.key(first)
+		if !ok || !yield(view(key)) {
+			return
+		}
+	}
+}
+
+// elements yields once before each element of an array, as fields does keys.
+func (j *jsonScan) elements(yield func() bool) {
+	if !j.array() {
+		return
+	}
+	for first := true; j.element(first); first = false {
+		if !yield() {
+			return
+		}
+	}
+}
+
 // element goes to the next element of an array; false at the end.
 func (j *jsonScan) element(first bool) bool { return j.more(first, ']') }
 

@@ -90,16 +90,9 @@ func newTetragonReader(in *Input, out *Sink) *tetragonReader {
 
 func (t *tetragonReader) parse(j *jsonScan) {
 	t.kind, t.node, t.time = "", "", ""
-	if !j.object() {
-		return
-	}
 	var seen uint64
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "node_name":
 			j.once(&seen, 0, "node_name")
 			t.node = j.str("node_name")
@@ -110,25 +103,12 @@ func (t *tetragonReader) parse(j *jsonScan) {
 			"process_listen", "process_accept", "process_close", "process_loader", "process_uprobe", "process_usdt", "process_dns",
 			"process_throttle", "rate_limit_info", "test":
 			j.once(&seen, 2, "event")
-			t.kind = tetragonKind(key)
+			t.kind = key
 			t.parseEvent(j)
 		default:
 			j.skip()
 		}
 	}
-}
-
-// tetragonKind is the name of a kind that does not lie in the buffer.
-func tetragonKind(key []byte) string {
-	switch string(key) {
-	case "process_exec":
-		return "process_exec"
-	case "process_exit":
-		return "process_exit"
-	case "process_kprobe":
-		return "process_kprobe"
-	}
-	return string(key)
 }
 
 func (t *tetragonReader) parseEvent(j *jsonScan) {
@@ -138,16 +118,9 @@ func (t *tetragonReader) parseEvent(j *jsonScan) {
 	t.args, t.ret = t.args[:0], t.ret[:0]
 	p := &t.peer
 	p.source, p.destination, p.ip, p.sourcePort, p.destinationPort, p.port = "", "", "", 0, 0, 0
-	if !j.object() {
-		return
-	}
 	var seen uint64
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "process":
 			j.once(&seen, 0, "process")
 			t.self.parse(j, true)
@@ -203,16 +176,9 @@ func (p *tetragonProcess) reset() {
 
 // parse reads a Process; of a parent only who it is.
 func (p *tetragonProcess) parse(j *jsonScan, all bool) {
-	if !j.object() {
-		return
-	}
 	var seen uint64
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "exec_id":
 			j.once(&seen, 0, "exec_id")
 			p.execID = j.str("exec_id")
@@ -226,7 +192,7 @@ func (p *tetragonProcess) parse(j *jsonScan, all bool) {
 			j.skip()
 			continue
 		}
-		switch string(key) {
+		switch key {
 		case "parent_exec_id":
 			p.parentID = j.str("parent_exec_id")
 		case "tid":
@@ -260,15 +226,8 @@ func (p *tetragonProcess) parse(j *jsonScan, all bool) {
 }
 
 func (p *tetragonProcess) credentials(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "euid":
 			p.euid, p.hasEUID = j.integer("euid")
 		case "egid":

@@ -1,15 +1,8 @@
 package ingest
 
 func (p *tetragonPod) parse(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "namespace":
 			p.namespace = j.str("namespace")
 		case "name":
@@ -33,21 +26,11 @@ func (p *tetragonPod) parse(j *jsonScan) {
 func (p *tetragonPod) parseLabels(j *jsonScan) {
 	switch j.peek() {
 	case '{':
-		if !j.object() {
-			return
-		}
-		for first := true; ; first = false {
-			key, ok := j.key(first)
-			if !ok {
-				return
-			}
+		for key := range j.fields {
 			p.addLabel(j, key, j.str("pod_labels"))
 		}
 	case '[': // of older versions: key=value
-		if !j.array() {
-			return
-		}
-		for first := true; j.element(first); first = false {
+		for range j.elements {
 			p.labels = append(p.labels, j.str("labels"))
 		}
 	default:
@@ -56,23 +39,16 @@ func (p *tetragonPod) parseLabels(j *jsonScan) {
 }
 
 // addLabel keeps key=value in the scanner's scratch, as its other texts.
-func (p *tetragonPod) addLabel(j *jsonScan, key []byte, value string) {
+func (p *tetragonPod) addLabel(j *jsonScan, key, value string) {
 	from := len(j.scratch)
 	j.scratch = append(append(append(j.scratch, key...), '='), value...)
 	p.labels = append(p.labels, view(j.scratch[from:]))
 }
 
 func (p *tetragonPod) parseContainer(j *jsonScan) {
-	if !j.object() {
-		return
-	}
 	var seen uint64
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "id":
 			j.once(&seen, 0, "id")
 			p.id = j.str("id")
@@ -91,15 +67,8 @@ func (p *tetragonPod) parseContainer(j *jsonScan) {
 }
 
 func (p *tetragonPod) parseImage(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "id":
 			p.imageID = j.str("id")
 		case "name":
@@ -111,15 +80,8 @@ func (p *tetragonPod) parseImage(j *jsonScan) {
 }
 
 func (p *tetragonPod) parseSecurity(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		if string(key) == "privileged" {
+	for key := range j.fields {
+		if key == "privileged" {
 			p.privileged, p.hasPrivileged = j.boolean("privileged")
 		} else {
 			j.skip()

@@ -34,15 +34,8 @@ func parseProbeArgs(j *jsonScan, args []probeArg) []probeArg {
 }
 
 func (a *probeArg) parse(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "string_arg", "net_dev_arg", "bpf_cmd_arg", "bpf_prog_arg":
 			a.kind, a.text = "string_arg", j.str("string_arg")
 		case "int_arg", "uint_arg", "long_arg", "size_arg":
@@ -64,15 +57,8 @@ func (a *probeArg) parse(j *jsonScan) {
 }
 
 func (a *probeArg) parsePath(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		if string(key) == "path" {
+	for key := range j.fields {
+		if key == "path" {
 			a.text = j.str("path")
 		} else {
 			j.skip()
@@ -81,15 +67,8 @@ func (a *probeArg) parsePath(j *jsonScan) {
 }
 
 func (s *probeSock) parse(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "family":
 			s.family = j.str("family")
 		case "saddr":

@@ -72,16 +72,9 @@ type traceeAddr struct{ family, ip, port, path string }
 
 func (t *traceeReader) parse(j *jsonScan) {
 	*t = traceeReader{in: t.in, out: t.out, args: t.args[:0], known: t.known, programs: t.programs, argv: t.argv, key: t.key}
-	if !j.object() {
-		return
-	}
 	var seen uint64
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "timestamp":
 			j.once(&seen, 0, "timestamp")
 			t.time, t.hasTime = j.integer("timestamp")
@@ -140,32 +133,19 @@ func (t *traceeReader) parse(j *jsonScan) {
 
 // parseNamed returns one text of an object.
 func parseNamed(j *jsonScan, name string) (text string) {
-	if !j.object() {
-		return ""
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return text
-		}
-		if string(key) == name {
+	for key := range j.fields {
+		if key == name {
 			text = j.str(name)
 		} else {
 			j.skip()
 		}
 	}
+	return text
 }
 
 func (t *traceeReader) parseContainer(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "id":
 			if id := j.str("id"); id != "" {
 				t.container = id
@@ -183,15 +163,8 @@ func (t *traceeReader) parseContainer(j *jsonScan) {
 }
 
 func (t *traceeReader) parseKubernetes(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "podName":
 			t.pod = j.str("podName")
 		case "podNamespace":
@@ -205,15 +178,8 @@ func (t *traceeReader) parseKubernetes(j *jsonScan) {
 }
 
 func (t *traceeReader) parseContext(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		if string(key) == "isCompat" {
+	for key := range j.fields {
+		if key == "isCompat" {
 			t.compat, _ = j.boolean("isCompat")
 		} else {
 			j.skip()
@@ -226,25 +192,15 @@ func (t *traceeReader) parseArgs(j *jsonScan) {
 		j.skip()
 		return
 	}
-	if !j.array() {
-		return
-	}
-	for first := true; j.element(first); first = false {
+	for range j.elements {
 		t.args = append(t.args, traceeArg{})
 		t.args[len(t.args)-1].parse(j)
 	}
 }
 
 func (a *traceeArg) parse(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "name":
 			a.name = j.str("name")
 		case "value":
@@ -272,10 +228,7 @@ func (a *traceeArg) parseValue(j *jsonScan) {
 			}
 		}
 	case c == '[':
-		if !j.array() {
-			return
-		}
-		for first := true; j.element(first); first = false {
+		for range j.elements {
 			if j.peek() == '"' {
 				a.list = append(a.list, j.str("value"))
 			} else {
@@ -290,15 +243,8 @@ func (a *traceeArg) parseValue(j *jsonScan) {
 }
 
 func (a *traceeArg) parseAddr(j *jsonScan) {
-	if !j.object() {
-		return
-	}
-	for first := true; ; first = false {
-		key, ok := j.key(first)
-		if !ok {
-			return
-		}
-		switch string(key) {
+	for key := range j.fields {
+		switch key {
 		case "sa_family":
 			a.addr.family = j.scalar()
 		case "sin_addr", "sin6_addr":
