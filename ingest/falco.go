@@ -111,6 +111,7 @@ var falcoFieldNames = map[string]int{
 
 // falcoReader is one file being read; texts are views of the scanner's buffer.
 type falcoReader struct {
+	row   trace.Event // the one at hand
 	in    *Input
 	out   *Sink
 	time  string
@@ -219,7 +220,7 @@ func (f *falcoReader) rows() error {
 // when is the time of the event, which the alert's own repeats.
 func (f *falcoReader) when() (int64, bool) {
 	for _, at := range []int{falcoRawTime, falcoTime, falcoTimeISO} {
-		if ns, err := strconv.ParseInt(f.field[at], 10, 64); err == nil && ns > 0 {
+		if ns := f.count(at); ns > 0 {
 			return ns, true
 		}
 	}
@@ -227,6 +228,9 @@ func (f *falcoReader) when() (int64, bool) {
 }
 
 func (f *falcoReader) count(at int) int64 {
+	if f.field[at] == "" {
+		return 0
+	}
 	n, err := strconv.ParseInt(f.field[at], 10, 64)
 	if err != nil || n < 0 {
 		return 0

@@ -15,7 +15,8 @@ func badField(name, text string) error {
 // base makes what every event has.
 func (f *falcoReader) base(ns int64) (*trace.Event, error) {
 	f.reset()
-	e := &trace.Event{TimeNS: ns, Comm: f.field[falcoComm], Exe: f.field[falcoExePath], UID: f.number(falcoUID), GID: f.number(falcoGID),
+	e := &f.row
+	*e = trace.Event{TimeNS: ns, Comm: f.field[falcoComm], Exe: f.field[falcoExePath], UID: f.number(falcoUID), GID: f.number(falcoGID),
 		CPU: f.number(falcoCPU)}
 	for _, p := range []struct {
 		to *int32
@@ -194,10 +195,13 @@ func (f *falcoReader) flags() *int64 {
 // mode is octal, as Falco prints modes: 0644; or names.
 func (f *falcoReader) mode() *int64 {
 	text := f.field[falcoArgMode]
+	if text == "" {
+		return nil
+	}
 	if n, err := strconv.ParseUint(text, 8, 32); err == nil {
 		return f.keep(int64(n))
 	}
-	if n, ok := flags(text); ok && text != "" {
+	if n, ok := flags(text); ok {
 		return f.keep(n)
 	}
 	return nil
@@ -229,12 +233,17 @@ func (f *falcoReader) ends(e *trace.Event, addr, port, localAddr, localPort stri
 	if e.Family = ipFamily(addr); e.Family == "" {
 		e.Family = ipFamily(localAddr)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
-		e.Port = f.keep(int64(n))
+	e.Port, e.LocalPort = f.port(port), f.port(localPort)
+}
+
+func (f *falcoReader) port(text string) *int64 {
+	if text == "" {
+		return nil
 	}
-	if n, err := strconv.ParseUint(localPort, 10, 16); err == nil {
-		e.LocalPort = f.keep(int64(n))
+	if n, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return f.keep(int64(n))
 	}
+	return nil
 }
 
 func splitPort(s string) (addr, port string) {

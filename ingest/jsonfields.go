@@ -21,7 +21,7 @@ func (n *numbers) reset() { n.n = 0 }
 
 func (n *numbers) keep(v int64) *int64 {
 	if n.n == len(n.room) {
-		return &v
+		return new(v) // v itself would lie on the heap each time
 	}
 	p := &n.room[n.n]
 	*p = v

@@ -142,6 +142,9 @@ func flags(text string) (n int64, ok bool) {
 
 // number reads an integer as C writes it: 10, -1, 0x1f, 0755.
 func number(text string) (int64, bool) {
+	if text == "" || text[0] > '9' { // most texts are names, and an error is no small thing to make
+		return 0, false
+	}
 	if n, err := strconv.ParseInt(text, 0, 64); err == nil && !strings.ContainsRune(text, '_') {
 		return n, true
 	}

@@ -44,7 +44,7 @@ type HostSummary struct {
 	Bytes    int64    `json:"bytes"`
 	FromNS   int64    `json:"from_ns"`
 	ToNS     int64    `json:"to_ns"`
-	Ended    bool     `json:"ended"` // the last recording stopped in good order
+	Ended    *bool    `json:"ended"` // the last recording stopped in good order; null where mayfly recorded none of it
 	Blind    []string `json:"blind"` // what the recorder could not see
 }
 
@@ -202,7 +202,10 @@ func (in *inspector) files() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(hosts)) {
 		h := hosts[name]
-		h.Boots, h.Ended = len(h.boots), h.ended >= h.ToNS
+		h.Boots = len(h.boots)
+		if slices.Contains(h.Source, recorderSource) {
+			h.Ended = new(h.ended >= h.ToNS)
+		}
 		in.out.Hosts = append(in.out.Hosts, h.HostSummary)
 	}
 	return nil

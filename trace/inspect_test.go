@@ -18,7 +18,7 @@ func TestInspectOldRecording(t *testing.T) {
 			t.Errorf("%s: got %+v", class, l)
 		}
 	}
-	if len(in.Losses) != 2 || len(in.Gaps) != 0 || len(in.Hosts) != 1 || !in.Hosts[0].Ended || in.Calls == 0 {
+	if len(in.Losses) != 2 || len(in.Gaps) != 0 || len(in.Hosts) != 1 || in.Hosts[0].Ended == nil || !*in.Hosts[0].Ended || in.Calls == 0 {
 		t.Errorf("got %+v", in)
 	}
 	if lacking := in.Tables[0].Lacking; !slices.Contains(lacking, "cpu") || !slices.Contains(lacking, "seq") {

@@ -206,5 +206,5 @@ func (s *salvager) meta(n int64) (Meta, error) {
 			return r.head.Meta, nil
 		}
 	}
-	return Meta{Host: s.host, Source: "mayfly record"}, nil
+	return Meta{Host: s.host, Source: recorderSource}, nil
 }

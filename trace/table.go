@@ -43,6 +43,9 @@ var arrowSchemas = map[Table]*arrow.Schema{
 // table, or nil for a table that does not exist. Callers must not change it.
 func ArrowSchema(t Table) *arrow.Schema { return arrowSchemas[t] }
 
+// recorderSource is the Meta.Source of what mayfly recorded itself.
+const recorderSource = "mayfly record"
+
 // Meta is what a file says of itself: where and by whom its rows were recorded.
 // It is kept in the Parquet file's key-value metadata.
 type Meta struct {

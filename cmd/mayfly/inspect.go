@@ -125,9 +125,12 @@ func clock(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02 1
 func printHosts(t io.Writer, in *trace.Inspection) {
 	fmt.Fprintln(t, "HOST\tFROM (UTC)\tTO\tFILES\tSIZE\tBOOTS\tENDED\tKERNEL\tRECORDER")
 	for _, h := range in.Hosts {
-		ended := "no"
-		if h.Ended {
+		ended := "not said" // by other programs
+		switch {
+		case h.Ended != nil && *h.Ended:
 			ended = "in order"
+		case h.Ended != nil:
+			ended = "no"
 		}
 		size := byteSize(h.Bytes)
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s %s\t%s\n", rule.Printable(h.Host), clock(h.FromNS), clock(h.ToNS), h.Files, size.String(),
