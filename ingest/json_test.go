@@ -11,12 +11,12 @@ import (
 )
 
 // Alerts and events as the formats' documentation shows them, and some that are
-// bad: shapes of Falco 0.28 to 0.41, of Tracee 0.8 to 0.23.
+// bad: shapes of Falco 0.28 to 0.41, of Tracee 0.8 to 0.23 and since.
 func TestDocumentedSamples(t *testing.T) {
 	for _, tt := range []struct {
 		src  Source
 		file string
-	}{{Falco{}, "falco/alerts.jsonl"}, {Tracee{}, "tracee/events.jsonl"}, {Tetragon{}, "tetragon/documented.jsonl"}} {
+	}{{Falco{}, "falco/alerts.jsonl"}, {Tracee{}, "tracee/events.jsonl"}, {Tracee{}, "tracee/workload.jsonl"}, {Tetragon{}, "tetragon/documented.jsonl"}} {
 		content, err := os.ReadFile("testdata/" + tt.file)
 		if err != nil {
 			t.Fatal(err)
@@ -27,7 +27,8 @@ func TestDocumentedSamples(t *testing.T) {
 
 // Each file is its own format's and nobody else's.
 func TestSniffJSON(t *testing.T) {
-	for format, file := range map[string]string{"falco": "falco/alerts.jsonl", "tracee": "tracee/events.jsonl", "tetragon": "tetragon/documented.jsonl"} {
+	for _, file := range []string{"falco/alerts.jsonl", "tracee/events.jsonl", "tracee/workload.jsonl", "tetragon/documented.jsonl"} {
+		format, _, _ := strings.Cut(file, "/")
 		content, err := os.ReadFile("testdata/" + file)
 		if err != nil {
 			t.Fatal(err)
@@ -240,18 +241,20 @@ func FuzzJSONScan(f *testing.F) {
 	})
 }
 
-func fuzzJSON(f *testing.F, src Source, file string) {
-	content, err := os.ReadFile("testdata/" + file)
-	if err != nil {
-		f.Fatal(err)
+func fuzzJSON(f *testing.F, src Source, files ...string) {
+	for _, file := range files {
+		content, err := os.ReadFile("testdata/" + file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range bytes.Lines(content) {
+			f.Add(line)
+		}
+		f.Add(content)
 	}
-	for line := range bytes.Lines(content) {
-		f.Add(line)
-	}
-	f.Add(content)
 	f.Fuzz(func(t *testing.T, b []byte) { fuzzSource(t, src, b) })
 }
 
 func FuzzFalco(f *testing.F)    { fuzzJSON(f, Falco{}, "falco/alerts.jsonl") }
-func FuzzTracee(f *testing.F)   { fuzzJSON(f, Tracee{}, "tracee/events.jsonl") }
+func FuzzTracee(f *testing.F)   { fuzzJSON(f, Tracee{}, "tracee/events.jsonl", "tracee/workload.jsonl") }
 func FuzzTetragon(f *testing.F) { fuzzJSON(f, Tetragon{}, "tetragon/documented.jsonl") }

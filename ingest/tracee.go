@@ -8,10 +8,10 @@ import (
 	"mayfly/trace"
 )
 
-// Tracee reads the JSON output of Tracee (--output json), one event each, as of
+// Tracee reads the JSON output of Tracee (--output json), one event each: as of
 // versions 0.8 to 0.23 (types/trace/trace.go of aquasecurity/tracee; the examples
-// of its documentation). The structure that came after (v1beta1.Event: workload,
-// data) is not read yet, and is rejected as such.
+// of its documentation), and the structure that came after (v1beta1.Event:
+// workload, data).
 type Tracee struct{}
 
 // Format is "tracee".
@@ -19,9 +19,10 @@ func (Tracee) Format() string { return "tracee" }
 
 // Sniff finds the fields that every event has.
 func (Tracee) Sniff(_ string, head []byte) bool {
-	return bytes.Contains(head, []byte(`"eventName"`)) && bytes.Contains(head, []byte(`"argsNum"`)) &&
-		bytes.Contains(head, []byte(`"hostProcessId"`))
+	return contains(head, `"eventName"`) && contains(head, `"argsNum"`) && contains(head, `"hostProcessId"`) || beginsLikeWorkload(head)
 }
+
+func contains(head []byte, text string) bool { return bytes.Contains(head, []byte(text)) }
 
 // Read decodes events.
 func (Tracee) Read(ctx context.Context, in *Input, out *Sink) error {
@@ -43,6 +44,7 @@ type traceeReader struct {
 	name, comm, exe         string
 	began, cgroup           int64
 	pid, tid, ppid          int32
+	inside                  int32 // pid as the process's own namespace has it
 	uid, cpu, ret           int64
 	hasUID, hasCPU, hasRet  bool
 	compat                  bool
@@ -77,16 +79,16 @@ func (t *traceeReader) parse(j *jsonScan) {
 		switch key {
 		case "timestamp":
 			j.once(&seen, 0, "timestamp")
-			t.time, t.hasTime = j.integer("timestamp")
-		case "eventName":
-			j.once(&seen, 1, "eventName")
-			t.name = j.str("eventName")
+			t.time, t.hasTime = parseWhen(j, key)
+		case "eventName", "name":
+			j.once(&seen, 1, "name")
+			t.name = j.str(key)
 		case "processName":
 			t.comm = j.str("processName")
 		case "executable":
 			t.exe = parseNamed(j, "path")
 		case "threadStartTime":
-			t.began, _ = j.integer("threadStartTime")
+			t.began, _ = j.integer(key)
 		case "cgroupId":
 			t.cgroup, _ = j.integer("cgroupId")
 		case "hostProcessId":
@@ -122,9 +124,13 @@ func (t *traceeReader) parse(j *jsonScan) {
 			t.parseKubernetes(j)
 		case "contextFlags":
 			t.parseContext(j)
-		case "args":
-			j.once(&seen, 3, "args")
+		case "args", "data":
+			j.once(&seen, 3, key)
 			t.parseArgs(j)
+			t.returned()
+		case "workload":
+			j.once(&seen, 4, key)
+			t.parseWorkload(j)
 		default:
 			j.skip()
 		}
@@ -153,7 +159,7 @@ func (t *traceeReader) parseContainer(j *jsonScan) {
 		case "name":
 			t.cname = j.str("name")
 		case "image":
-			t.image = j.str("image")
+			t.parseImage(j)
 		case "imageDigest":
 			t.digest = j.str("imageDigest")
 		default:
@@ -203,8 +209,16 @@ func (a *traceeArg) parse(j *jsonScan) {
 		switch key {
 		case "name":
 			a.name = j.str("name")
-		case "value":
+		case "value", "str", "int32", "int64", "u_int32", "uInt32", "u_int64", "uInt64", "bool", "sockaddr":
 			a.parseValue(j)
+		case "str_array", "strArray":
+			for key := range j.fields {
+				if key == "value" {
+					a.parseValue(j)
+				} else {
+					j.skip()
+				}
+			}
 		default:
 			j.skip()
 		}

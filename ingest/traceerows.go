@@ -13,7 +13,7 @@ const absoluteNS = 1e17
 
 var (
 	errRelative = errors.New("the time counts from the start of Tracee (option:relative-time), want one since 1970")
-	errNotEvent = errors.New("no eventName and timestamp: no event of Tracee up to 0.23")
+	errNotEvent = errors.New("no name and timestamp: no event of Tracee")
 )
 
 func (t *traceeReader) rows() error {
@@ -24,6 +24,9 @@ func (t *traceeReader) rows() error {
 		return badRecord{errRelative}
 	}
 	t.reset()
+	if t.pid == 0 && t.container == "" {
+		t.pid = t.inside
+	}
 	e := &t.programs.event
 	*e = trace.Event{TimeNS: t.time, ContainerID: t.container, CgroupID: uint64(t.cgroup), PID: t.pid, TID: t.tid, PPID: t.ppid,
 		Comm: t.comm, Exe: t.exe}
@@ -223,7 +226,12 @@ func (t *traceeReader) address() (family, addr string, port *int64) {
 	if n, err := strconv.ParseUint(a.addr.port, 10, 16); err == nil {
 		port = t.keep(int64(n))
 	}
-	if family = addressFamilies[a.addr.family]; family == "unix" {
+	if n, err := strconv.ParseUint(a.addr.family, 10, 16); err == nil {
+		family = familyName(n)
+	} else {
+		family = addressFamilies[a.addr.family]
+	}
+	if family == "unix" {
 		return family, a.addr.path, nil
 	}
 	return family, a.addr.ip, port
