@@ -131,6 +131,7 @@ func TestTest(t *testing.T) {
 		at(2005, web, trace.Connect, unix("/run/log.sock")),              // learned
 		at(2005, web, trace.Connect, refused(unix("/var/run/log.sock"))), // the same
 		at(2005, web, trace.Connect, unix("x.sock")),                     // not said: no path from the root
+		at(2005, web, trace.Connect, unix("y.sock")),
 		at(2006, web, trace.Listen, peer("0.0.0.0", 31337)),
 		at(2007, web, trace.Mount, func(e *trace.Event) { e.Ret = &denied }),
 		at(2008, web, trace.Mount, func(e *trace.Event) { e.Exe = "/bin/evil" }),
