@@ -137,7 +137,7 @@ func (s *Set) addListens(w *profile.Workload) {
 	}
 	slices.Sort(r.Ports)
 	r.Ports = slices.Compact(r.Ports)
-	r.Allowed = sockets(listens, w.Kind(profile.Bind))
+	r.Allowed = sockets(listens)
 	r.Unseen = unseenItems(w, profile.Listen)
 	s.add(r, len(listens))
 }

@@ -146,8 +146,8 @@ func (p *Paths) Has(path string) bool {
 
 // sockets are the paths of the unix sockets among peers, with both forms of /run: a
 // program may ask for either.
-func sockets(kinds ...[]profile.Entry) (p Paths) {
-	for _, e := range slices.Concat(kinds...) {
+func sockets(peers []profile.Entry) (p Paths) {
+	for _, e := range peers {
 		path, ok := strings.CutPrefix(e.Item.Value, "unix:")
 		if !ok || !strings.HasPrefix(path, "/") {
 			continue
