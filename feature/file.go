@@ -58,8 +58,14 @@ const fileBatch = 1024
 
 // CreateFile begins a FEATURES file. Until Close there is only a temporary file
 // beside path; Abort leaves nothing.
-func CreateFile(path string) (*FileWriter, error) {
-	out, err := trace.CreateParquet(path, schema, map[string]string{MetaSchema: strconv.Itoa(SchemaVersion)}, trace.ParquetOptions{GroupRows: 1 << 16})
+func CreateFile(path string) (*FileWriter, error) { return create(path, 1<<16) }
+
+// CreatePart begins a FEATURES file that is to be merged with many others: of small
+// row groups, for whoever merges holds a piece of one of each.
+func CreatePart(path string) (*FileWriter, error) { return create(path, 1<<12) }
+
+func create(path string, groupRows int64) (*FileWriter, error) {
+	out, err := trace.CreateParquet(path, schema, map[string]string{MetaSchema: strconv.Itoa(SchemaVersion)}, trace.ParquetOptions{GroupRows: groupRows})
 	if err != nil {
 		return nil, fmt.Errorf("features: %w", err)
 	}

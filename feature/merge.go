@@ -67,8 +67,8 @@ func Merge(ctx context.Context, parts []iter.Seq2[arrow.Record, error], emit fun
 	return nil
 }
 
-// mergeFanIn is how many files MergeFiles has open at once.
-const mergeFanIn = 128
+// mergeFanIn is how many files MergeFiles has open at once, each in some 20 MB.
+const mergeFanIn = 32
 
 // MergeFiles is Merge over FEATURES files, of which there may be any number: where
 // they are many, some are first merged into files in dir, which are removed.
@@ -94,7 +94,7 @@ func MergeFiles(ctx context.Context, paths []string, dir string, emit func(*Wind
 }
 
 func mergeInto(ctx context.Context, paths []string, path string) error {
-	out, err := CreateFile(path)
+	out, err := CreatePart(path)
 	if err != nil {
 		return err
 	}

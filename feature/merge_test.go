@@ -90,7 +90,7 @@ func TestMergeRefusesTheSameWindowTwice(t *testing.T) {
 func TestMergeFilesOfMany(t *testing.T) {
 	dir := t.TempDir()
 	var paths []string
-	const files = 2*mergeFanIn + 3
+	const files = 3*mergeFanIn + 3
 	for i := range files {
 		path := filepath.Join(dir, fmt.Sprintf("%d.parquet", i))
 		out, err := CreateFile(path)

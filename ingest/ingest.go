@@ -210,15 +210,15 @@ func windows(ctx context.Context, paths []string, opts Options, report *Report, 
 	if err := in.apart(opts.Output); err != nil {
 		return err
 	}
-	return in.file(ctx, opts, report)
-}
-
-// file makes the FEATURES file of the inputs.
-func (in *inputs) file(ctx context.Context, opts Options, report *Report) error {
 	out, err := feature.CreateFile(opts.Output)
 	if err != nil {
 		return err
 	}
+	return in.file(ctx, out, opts, report)
+}
+
+// file makes the FEATURES file of the inputs; it ends or aborts out.
+func (in *inputs) file(ctx context.Context, out *feature.FileWriter, opts Options, report *Report) error {
 	p, err := in.write(ctx, out, opts)
 	if err != nil {
 		return errors.Join(err, out.Abort())

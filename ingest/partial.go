@@ -139,7 +139,7 @@ func (in *inputs) write(ctx context.Context, out *feature.FileWriter, opts Optio
 
 // part writes the windows of one host into a file of their own.
 func (in *inputs) part(ctx context.Context, path string, opts Options) (*feature.Provenance, error) {
-	out, err := feature.CreateFile(path)
+	out, err := feature.CreatePart(path)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,11 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 	if len(in.inputs) > 0 {
 		name := spec.Name() + ".features.parquet"
 		opts.Output = filepath.Join(dir, name)
-		if err := in.file(ctx, opts, report); err != nil {
+		out, err := feature.CreatePart(opts.Output)
+		if err != nil {
+			return nil, err
+		}
+		if err := in.file(ctx, out, opts, report); err != nil {
 			return nil, err
 		}
 		m.Outputs = []shard.File{{Name: name}}

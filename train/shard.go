@@ -160,7 +160,7 @@ func keepOf(ctx context.Context, path string, groups func(int) bool, sample *Sam
 		return 0, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	out, err := feature.CreateFile(to)
+	out, err := feature.CreatePart(to)
 	if err != nil {
 		return 0, err
 	}
