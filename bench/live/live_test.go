@@ -31,6 +31,7 @@ var (
 	run     = flag.String("run", "1", "name of the run, in labels and names of containers")
 	beside  = flag.Bool("beside", false, "do not keep other tests with containers waiting")
 	keep    = flag.String("keep", "", "folder to leave recordings, labels and findings in")
+	wishes  = flag.Int("budgets", 4, "how many budgets to look with: the default one, then ever more false alarms")
 	again   = flag.String("again", "", "folder that -keep left: learn and look again, without recording")
 )
 

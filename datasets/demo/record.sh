@@ -142,10 +142,16 @@ build
 mayfly=${MAYFLY:-$work/mayfly}
 [ -n "${MAYFLY:-}" ] || (cd "$here/../.." && go build -o "$mayfly" ./cmd/mayfly)
 printf 'container,from,to,attack\n' >"$out/labels.csv"
-"$mayfly" record -o "$out/trace" --rotate 1h &
+"$mayfly" record -o "$out/trace" --rotate 1h 2> >(tee "$work/said" >&2) &
 recorder=$!
-sleep 3
-kill -0 "$recorder"
+# What begins before it records is seen in part: without its start, which would then
+# be news when another one starts.
+for _ in $(seq 600); do
+	kill -0 "$recorder"
+	! grep -qs '"msg":"recording"' "$work/said" || break
+	sleep 0.1
+done
+grep -q '"msg":"recording"' "$work/said"
 
 phase 1 2 -- 3
 sleep 2
