@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"mayfly/feature"
 	"mayfly/forest"
@@ -26,6 +27,9 @@ func (r *rows) fit(opts Options, keep []bool) (model, error) {
 		y = pick(r.class, keep)
 	}
 	if opts.Engine == Random {
+		if r.momentary() {
+			x = silenced(x)
+		}
 		o := opts.Random
 		o.Seed, o.Threads = opts.Seed, opts.Threads
 		return forest.FitRandom(x, y, o)
@@ -204,4 +208,29 @@ func float32Columns(rec arrow.Record) ([][]float32, error) {
 		columns[i] = values.Float32Values()
 	}
 	return columns, nil
+}
+
+// momentary reports whether attacks are moments of containers that are usual otherwise.
+func (r *rows) momentary() bool {
+	had := make([][2]bool, r.counts.Containers) // classes of each container
+	for i, c := range r.container {
+		had[c][r.class[i]] = true
+	}
+	return slices.Contains(had, [2]bool{true, true})
+}
+
+// silenced are the columns with those made constant, which no split is on, in which
+// something new echoes for as long as the longer time scale reaches back. An isolation
+// forest needs them (see feature.Encoder). A random forest learns from moments of attack
+// that one is where another was lately, and then holds all of the ten seconds for attacks
+// that follow the first new thing a usual container does. Where whole containers are
+// attacks, nothing is learned amiss.
+func silenced(x [][]float32) [][]float32 {
+	out := slices.Clone(x)
+	for i, f := range feature.Features() {
+		if strings.HasSuffix(f.Name, "_long") && (f.Family == "novelty" || f.Family == "deviation") {
+			out[i] = make([]float32, len(x[i]))
+		}
+	}
+	return out
 }

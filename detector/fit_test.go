@@ -319,3 +319,46 @@ func TestSampleKeepsTheOrder(t *testing.T) {
 		t.Errorf("rows of each class: got %v, want 50 and 50", counts)
 	}
 }
+
+// TestRandomForestDoesNotHearEchoes: attacks came one after the other in training;
+// the windows after the first new thing of a usual container are none for that.
+func TestRandomForestDoesNotHearEchoes(t *testing.T) {
+	windows := quiet(6, 60)
+	for _, i := range []int{330, 333, 336, 339, 342} {
+		windows[i] = attack(windows[i])
+	}
+	class := func(w *feature.Window) Class {
+		if c := shells(w); c == Attack || w.ContainerID != windows[330].ContainerID || w.StartNS < 30*second {
+			return c
+		}
+		return Neither
+	}
+	d := fit(t, Training{Windows: source(windows), Class: class}, func(o *Options) {
+		o.Engine, o.Budget = Random, Budget{FalsePositiveRate: 0.01}
+	})
+	usual := quiet(1, 60)
+	for i := range usual {
+		usual[i].ContainerID = "another"
+	}
+	usual[30].Calls, usual[30].CallCounts = append(usual[30].Calls, 234), append(usual[30].CallCounts, 2)
+	scorer, at, alarms := d.NewScorer(1), 0, 0
+	for rec, err := range source(usual)(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		scored, err := scorer.Score(rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range scored.Scores {
+			if at > 30 && at < 40 && scored.Alarm(i) {
+				alarms++
+			}
+			at++
+		}
+		scored.Release()
+	}
+	if alarms > 1 {
+		t.Errorf("got %d alarms in the nine windows after one with a new call, want none or one", alarms)
+	}
+}
