@@ -88,8 +88,8 @@ func normalTime(t *testing.T, path string, labels []feature.Label) (days, busy f
 
 const day = 24 * 3600e9 // ns
 
-// TestTable: a finding within an attack is its own, one after it is late, one
-// elsewhere is false.
+// TestTable: a finding within an attack is its own, one after it is late, and so is
+// one that goes on with one of them; one elsewhere is false.
 func TestTable(t *testing.T) {
 	const id = "0123456789ab0123456789ab0123456789ab0123456789ab0123456789abcdef"
 	r := results{labels: []feature.Label{{Container: id, FromNS: 10e9, ToNS: 11e9, Attack: "shell"}, {Container: id, FromNS: 30e9, ToNS: 31e9, Attack: "mount"},
@@ -97,6 +97,9 @@ func TestTable(t *testing.T) {
 	for _, at := range []int64{10e9, 33e9, 50e9} {
 		r.findings = append(r.findings, finding(id, at))
 	}
+	r.findings[1].Mayfly.ID = "m"
+	r.findings = append(r.findings, finding(id, 90e9))
+	r.findings[3].Mayfly.Continues = "m"
 	got := r.table("test")
 	for _, want := range []string{"| shell | T1059.004, T1609 | web | yes | 1.0 s | exec /x |", "| mount | T1611 | web | yes, late | 4.0 s |", "| cron | T1053.003 | db | no |",
 		"found 2 of 3 attacks", "\n1 false findings, 1 episodes, in 2.0000 container-days of normal time (1.0000 in 5 windows, of 1 containers): 0.5 and 0.5 a container-day"} {

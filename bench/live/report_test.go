@@ -61,7 +61,8 @@ func extended(l feature.Label) feature.Label {
 }
 
 // cause is the attack that a finding belongs to, and whether it came after it: one
-// that it shares time with, else the last one before; -1 is none.
+// that it shares time with, else the last one before, else that of the finding that it
+// goes on; -1 is none.
 func (r *results) cause(f *detector.Finding) (attack int, late bool) {
 	attack = slices.IndexFunc(r.labels, func(l feature.Label) bool { return covers(l, f) })
 	if attack >= 0 {
@@ -72,6 +73,14 @@ func (r *results) cause(f *detector.Finding) (attack int, late bool) {
 			attack = i
 		}
 	}
+	if f.Mayfly.Continues == "" || attack >= 0 {
+		return attack, true
+	}
+	before := slices.IndexFunc(r.findings, func(g detector.Finding) bool { return g.Mayfly.ID == f.Mayfly.Continues && g.Mayfly.ID != f.Mayfly.ID })
+	if before < 0 {
+		return -1, true
+	}
+	attack, _ = r.cause(&r.findings[before])
 	return attack, true
 }
 
