@@ -69,7 +69,7 @@ func Run(ctx context.Context, detectorPath string, features []string, opts Optio
 		return nil, err
 	}
 	if b := d.Manifest.Budget; b.Resolved > max(b.AlarmsPerContainerDay, b.FalsePositiveRate) {
-		r.Notes = append(r.Notes, fmt.Sprintf("the detector's alarm budget is finer than its %d training windows can vouch for: its threshold is their highest score", d.Manifest.Training.Normal))
+		r.Notes = append(r.Notes, fmt.Sprintf("the detector's alarm budget is finer than its %d training windows, or their time, can vouch for: its threshold is their highest score", d.Manifest.Training.Normal))
 	}
 	return r, r.Provenance.fill(d, detectorPath, files, labels, opts)
 }

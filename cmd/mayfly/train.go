@@ -239,13 +239,13 @@ func printCompleteness(w io.Writer, all []detector.Completeness) {
 
 // budget says what was wished for and, where it matters, what is to be had.
 func budget(b detector.Budget) string {
-	wish, unit := b.AlarmsPerContainerDay, "alarms per container-day"
+	wish, unit, vouch := b.AlarmsPerContainerDay, "alarms per container-day", "so short a time vouches"
 	if b.FalsePositiveRate > 0 {
-		wish, unit = b.FalsePositiveRate, "of normal windows"
+		wish, unit, vouch = b.FalsePositiveRate, "of normal windows", "so few windows vouch"
 	}
 	s := fmt.Sprintf("%g %s", wish, unit)
 	if b.Resolved > wish {
-		s += fmt.Sprintf("; so few windows vouch for %.3g at best: train on more", b.Resolved)
+		s += fmt.Sprintf("; %s for %.3g at best: train on more", vouch, b.Resolved)
 	}
 	return s
 }
