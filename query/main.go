@@ -25,6 +25,7 @@ const usage = `usage: mayfly-query [-o table|json|csv] [--memory 2GB] [--threads
 A PATH is a trace (a directory), one Parquet file of a trace, a FEATURES file, or
 findings (JSON lines). Views: events, sequences, processes, containers, losses,
 features, findings; a trace's have the columns host and date beside their own.
+In CSV, text that a spreadsheet would take for a formula gets an apostrophe before it.
 `
 
 func main() {

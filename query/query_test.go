@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,6 +75,12 @@ func TestFormats(t *testing.T) {
 	text, _, _ = ask(t, "-o", "csv", question, demo)
 	if rows, err := csv.NewReader(strings.NewReader(text)).ReadAll(); err != nil || len(rows) != 3 || rows[0][1] != "kind" {
 		t.Errorf("csv: %v, %s", err, text)
+	}
+	// Text that a spreadsheet would take for a formula is text; numbers stay numbers.
+	text, errs, status = ask(t, "-o", "csv", `SELECT '=cmd|'' /C calc''!A0' AS a, '-1+1' AS b, '@x' AS c, chr(9) || '=1' AS d, '+1' AS e, 'a,"=1' AS f, -1 AS g, '/bin/sh' AS h`, demo)
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if want := []string{"'=cmd|' /C calc'!A0", "'-1+1", "'@x", "'\t=1", "'+1", `a,"=1`, "-1", "/bin/sh"}; err != nil || status != 0 || len(rows) != 2 || !slices.Equal(rows[1], want) {
+		t.Errorf("csv of formulas: %v, %s, got %q, want %q", err, errs, rows, want)
 	}
 	if text, _, _ = ask(t, question, demo); strings.Count(text, "\n") != 3 || !strings.HasPrefix(text, "time_ns") {
 		t.Errorf("table: %s", text)

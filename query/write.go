@@ -33,7 +33,7 @@ func write(rows *sql.Rows, format string, w *bufio.Writer) error {
 		begin = func() error { return c.Write(names) }
 		row = func() error {
 			for i, v := range values {
-				texts[i] = text(v)
+				texts[i] = cell(v)
 			}
 			return c.Write(texts)
 		}
@@ -166,6 +166,17 @@ func text(v any) string {
 		}
 		return b
 	}
+}
+
+// cell is a value for a table that a spreadsheet may open: text that it would take for a
+// formula gets an apostrophe before it, which makes it text (OWASP, CSV Injection).
+// Whoever was recorded chose it.
+func cell(v any) string {
+	s := text(v)
+	if _, ok := plain(v).(string); ok && s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
+		return "'" + s
+	}
+	return s
 }
 
 // printable is a text without what would break its line or move the cursor.

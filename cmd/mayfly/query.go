@@ -48,7 +48,7 @@ func newQueryCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return runQuery(cmd, opts, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&opts.output, "output", "o", opts.output, "table, json or csv")
+	flags.StringVarP(&opts.output, "output", "o", opts.output, "table, json or csv (text that a spreadsheet would take for a formula gets an apostrophe before it)")
 	flags.StringVar(&opts.memory, "memory", opts.memory, "memory that the query may take")
 	flags.IntVar(&opts.threads, "threads", 0, "threads; 0 is one per processor")
 	return cmd
