@@ -160,6 +160,7 @@ func readPages(pages parquet.Pages) error {
 type checker struct {
 	begin  func(context.Context) *exec.Cmd // what runs ServeChecks; nil checks nothing
 	limits Limits
+	read   func(bytes int64) // is told of files that were read; nil is not
 
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -202,6 +203,9 @@ func (c *checker) check(ctx context.Context, path string) (kind string, err erro
 	}
 	if reply.Error != "" {
 		return reply.Kind, errors.New(reply.Error)
+	}
+	if info, err := os.Stat(path); err == nil && c.read != nil {
+		c.read(info.Size())
 	}
 	return reply.Kind, nil
 }

@@ -16,15 +16,16 @@ import (
 
 // ConvertOptions say how foreign files become a trace.
 type ConvertOptions struct {
-	Trace   string    // directory of the trace; it may hold one already
-	Format  string    // of every file; "" finds it by content
-	Host    string    // for formats that do not name the machine
-	Limits  Limits    //
-	Strict  bool      // the first bad record, or file that cannot be read, ends the work
-	SkipBad bool      // go on without an argument that cannot be used
-	Stdin   io.Reader // what "-" reads
-	Creator string    // program and version, written into the files
-	Sources []Source  // nil: Sources()
+	Trace   string            // directory of the trace; it may hold one already
+	Format  string            // of every file; "" finds it by content
+	Host    string            // for formats that do not name the machine
+	Limits  Limits            //
+	Strict  bool              // the first bad record, or file that cannot be read, ends the work
+	SkipBad bool              // go on without an argument that cannot be used
+	Stdin   io.Reader         // what "-" reads
+	Creator string            // program and version, written into the files
+	Read    func(bytes int64) // is told of bytes that were read of files, before decompression; nil is not
+	Sources []Source          // nil: Sources()
 
 	// Objects makes the command whose process is mayfly-object, which reads the URLs of
 	// object stores. Nil reads none.
@@ -158,7 +159,7 @@ func isBad(err error) bool {
 // argument takes all that one argument holds.
 func (c *converter) argument(path string) error {
 	c.used, c.passed, c.firstBad = 0, 0, nil
-	u := &unpacker{ctx: c.ctx, limits: c.opts.Limits, spool: c.spool, visit: c.leaf, failed: c.failed}
+	u := &unpacker{ctx: c.ctx, limits: c.opts.Limits, spool: c.spool, visit: c.leaf, failed: c.failed, read: c.opts.Read}
 	err := c.walk(u, path)
 	switch {
 	case err != nil:

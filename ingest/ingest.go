@@ -32,6 +32,12 @@ type Options struct {
 
 	Sources []Source // of foreign files; nil: Sources()
 
+	// Planned is told how many rows of events and sequences will be read for windows,
+	// before they are, and Read of bytes that were read of files before that: checked,
+	// or of other programs. Nil is not told.
+	Planned func(rows int64)
+	Read    func(bytes int64)
+
 	// Checker makes the command whose process is ServeChecks: every Parquet file is
 	// read there once before it is read here. Nil trusts the files.
 	Checker func(context.Context) *exec.Cmd
@@ -68,7 +74,7 @@ func Run(ctx context.Context, paths []string, opts Options) (*Report, error) {
 	if opts.Output == "" && opts.Trace == "" {
 		return nil, errors.New("ingest: no output")
 	}
-	check := &checker{begin: opts.Checker, limits: opts.Limits.orDefaults()}
+	check := &checker{begin: opts.Checker, limits: opts.Limits.orDefaults(), read: opts.Read}
 	defer func() { _ = check.end() }() // it has said all that counts
 	objects := &objects{begin: opts.Objects}
 	defer func() { _ = objects.end() }() // likewise
@@ -101,7 +107,7 @@ func (o Options) run(ctx context.Context, paths []string, check *checker, object
 		}
 		defer done()
 		report.Foreign, err = convertWith(ctx, foreign, ConvertOptions{Trace: dir, Format: o.Format, Host: o.Host, Limits: o.Limits, Sources: o.Sources,
-			Strict: o.Strict, SkipBad: o.SkipBad, Stdin: o.Stdin, Creator: o.Creator}, check, objects)
+			Strict: o.Strict, SkipBad: o.SkipBad, Stdin: o.Stdin, Creator: o.Creator, Read: o.Read}, check, objects)
 		if err != nil {
 			return err
 		}
@@ -209,6 +215,13 @@ func windows(ctx context.Context, paths []string, opts Options, report *Report, 
 	}
 	if err := in.apart(opts.Output); err != nil {
 		return err
+	}
+	if opts.Planned != nil {
+		rows := int64(0)
+		for i := range in.files {
+			rows += in.files[i].Rows
+		}
+		opts.Planned(rows)
 	}
 	out, err := feature.CreateFile(opts.Output)
 	if err != nil {

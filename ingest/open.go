@@ -47,6 +47,7 @@ type unpacker struct {
 	spool   func() (*os.File, error) // a new file without a name
 	visit   func(*leaf) error
 	failed  func(name string, err error) error // of a member or file; the rest is walked through unless it returns an error
+	read    func(bytes int64)                  // is told of them; nil is not
 	raw     int64                              // bytes read of the file at hand, before decompression
 	size    int64                              // of that file; -1: not known
 	out     int64                              // bytes decompressed of it
@@ -90,7 +91,9 @@ func (r *rawReader) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := r.r.Read(b)
-	r.u.raw += int64(n)
+	if r.u.raw += int64(n); r.u.read != nil {
+		r.u.read(int64(n))
+	}
 	if r.u.raw > r.u.limits.Bytes {
 		return 0, fmt.Errorf("more than %d bytes (--max-bytes)", r.u.limits.Bytes)
 	}

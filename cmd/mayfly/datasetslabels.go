@@ -53,8 +53,10 @@ func importTrace(cmd *cobra.Command, d *datasets.Dataset, opts *datasetImport, w
 			paths = append(paths, filepath.Join(opts.from, filepath.FromSlash(f.Path)))
 		}
 	}
-	r, err := ingest.Convert(cmd.Context(), paths, ingest.ConvertOptions{Trace: filepath.Join(work, "trace"), Limits: opts.limits,
-		Creator: "mayfly datasets import " + version(), Sources: []ingest.Source{src}})
+	ctx, read, _, done := withInputProgress(cmd.Context(), cmd.ErrOrStderr(), "datasets import", inputBytes(paths))
+	r, err := ingest.Convert(ctx, paths, ingest.ConvertOptions{Trace: filepath.Join(work, "trace"), Limits: opts.limits,
+		Creator: "mayfly datasets import " + version(), Sources: []ingest.Source{src}, Read: read})
+	done()
 	if err != nil {
 		return false, err
 	}
@@ -240,11 +242,17 @@ func importDockerCVE(ctx context.Context, from, to string, stderr io.Writer) err
 		return err
 	}
 	counts := feature.Counts{}
-	for _, cve := range set.CVEs() {
+	step, done := stepProgress(ctx, stderr, "CVEs")
+	defer done()
+	for i, cve := range set.CVEs() {
 		if err := addDockerCVE(ctx, set, cve, out, &counts); err != nil {
 			return errors.Join(err, out.Abort())
 		}
+		if step != nil {
+			step(i+1, len(set.CVEs()))
+		}
 	}
+	done()
 	if err := out.Close(&feature.Provenance{WidthNS: 1e8, Counts: counts, Creator: "mayfly datasets import " + version()}); err != nil {
 		return err
 	}

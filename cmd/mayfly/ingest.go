@@ -179,14 +179,12 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 		}
 		return runIngestShard(cmd, args, part, opts)
 	}
-	rows := int64(0) // how many are to come is read from files, which must be trusted for that
-	if opts.trusted {
-		rows = traceRows(args)
-	} else {
+	if !opts.trusted {
 		opts.Checker = checkerCommand
 	}
 	opts.Objects = objectCommand
-	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", rows, 1)
+	ctx, read, planned, done := withInputProgress(cmd.Context(), cmd.ErrOrStderr(), "ingest", inputBytes(args))
+	opts.Read, opts.Planned = read, planned
 	report, err := ingest.Run(ctx, args, opts.Options)
 	done()
 	if err != nil {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -50,6 +53,60 @@ func withPlannedProgress(ctx context.Context, w io.Writer, what string) (watched
 		}
 	})
 	return watched, planned, func() { p.end(bar) }
+}
+
+// withInputProgress is withPlannedProgress for what reads files first of which the
+// size is known: read is told of their bytes.
+func withInputProgress(ctx context.Context, w io.Writer, what string, bytes int64) (watched context.Context, read, planned func(int64), done func()) {
+	if !onTerminal(w) {
+		return ctx, nil, nil, func() {}
+	}
+	p := newProgress(ctx, w)
+	bar := p.bytes(what, bytes)
+	rows := false
+	read = func(n int64) {
+		if !rows {
+			bar.IncrInt64(n)
+		}
+	}
+	planned = func(n int64) {
+		bar.Abort(true)
+		bar, rows = p.rows(what, n), true
+	}
+	watched = trace.WithWatch(ctx, func(n int) {
+		if rows {
+			bar.IncrInt64(int64(n))
+		}
+	})
+	return watched, read, planned, func() { p.end(bar) }
+}
+
+// waiting shows a person at a terminal that a command is at work, and since when, for
+// what cannot say how far it is.
+func waiting(ctx context.Context, w io.Writer, what string) (done func()) {
+	if !onTerminal(w) {
+		return func() {}
+	}
+	p := newProgress(ctx, w)
+	bar := p.bars.New(0, mpb.SpinnerStyle(), mpb.PrependDecorators(decor.Name("mayfly: "+what)), mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO)))
+	return sync.OnceFunc(func() { p.end(bar) })
+}
+
+// inputBytes is the size of files, and of those in folders, on this machine's disks.
+func inputBytes(paths []string) (bytes int64) {
+	for _, path := range paths {
+		path = strings.TrimPrefix(path, "file://")
+		_ = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return nil // the command itself says it
+			}
+			if info, err := d.Info(); err == nil {
+				bytes += info.Size()
+			}
+			return nil
+		})
+	}
+	return bytes
 }
 
 // stepProgress shows a person at a terminal how many steps of so many are done, and
@@ -106,6 +163,16 @@ func (p *progress) rows(what string, total int64) *mpb.Bar {
 		mpb.AppendDecorators(decor.Percentage(), speed, decor.Name(" "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), ""), decor.Name(" left")))
 }
 
+// bytes adds a bar for so many bytes, or without an end where there are 0.
+func (p *progress) bytes(what string, total int64) *mpb.Bar {
+	name, speed := mpb.PrependDecorators(decor.Name("mayfly: "+what)), decor.AverageSpeed(decor.SizeB1024(0), " % .0f")
+	if total <= 0 {
+		return p.bars.New(0, mpb.SpinnerStyle(), name, mpb.AppendDecorators(decor.CurrentKibiByte("% .0f"), speed))
+	}
+	return p.bars.New(total, barStyle(), mpb.BarRemoveOnComplete(), name,
+		mpb.AppendDecorators(decor.Percentage(), speed, decor.Name(" "), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO), ""), decor.Name(" left")))
+}
+
 // end takes the bar away; nil: there was none yet.
 func (p *progress) end(bar *mpb.Bar) {
 	if p.late.Stop() {
@@ -127,19 +194,6 @@ func featureRows(paths []string) (rows int64) {
 		}
 		rows += f.Rows
 		_ = f.Close() // only read
-	}
-	return rows
-}
-
-// traceRows is how many rows of events and sequences the traces among paths have.
-func traceRows(paths []string) (rows int64) {
-	for _, path := range paths {
-		if info, err := os.Stat(path); err != nil || !info.IsDir() {
-			continue
-		}
-		if t, err := trace.Open(path); err == nil {
-			rows += eventRows(t)
-		}
 	}
 	return rows
 }

@@ -23,7 +23,10 @@ func TestProgressIsSilentOffTerminals(t *testing.T) {
 	done()
 	step, done := stepProgress(ctx, &b, "steps")
 	done()
-	if got != ctx || planned != ctx || plan != nil || step != nil || b.Len() != 0 {
+	input, read, planRows, done := withInputProgress(ctx, &b, "files", 5)
+	done()
+	waiting(ctx, &b, "query")()
+	if got != ctx || planned != ctx || input != ctx || read != nil || planRows != nil || plan != nil || step != nil || b.Len() != 0 {
 		t.Errorf("wrote %q", b.String())
 	}
 }
@@ -41,6 +44,25 @@ func TestProgressOnTerminals(t *testing.T) {
 	})
 	if !strings.Contains(step, "mayfly: 2 of 4 splits [") || !strings.Contains(step, " left") {
 		t.Errorf("steps: %q", step)
+	}
+	input := drawn(t, func(w *os.File) {
+		_, read, planned, done := withInputProgress(t.Context(), w, "ingest", 4<<20)
+		read(1 << 20)
+		time.Sleep(400 * time.Millisecond)
+		planned(1_000)
+		read(5 << 20) // counts no more
+		time.Sleep(400 * time.Millisecond)
+		done()
+	})
+	if !strings.Contains(input, "mayfly: ingest [") || !strings.Contains(input, "25 %") || !strings.Contains(input, "MiB/s") || !strings.Contains(input, "rows/s") {
+		t.Errorf("files, then rows: %q", input)
+	}
+	if got := drawn(t, func(w *os.File) {
+		done := waiting(t.Context(), w, "query")
+		time.Sleep(400 * time.Millisecond)
+		done()
+	}); !strings.Contains(got, "mayfly: query") {
+		t.Errorf("waiting: %q", got)
 	}
 	planned := drawn(t, func(w *os.File) {
 		_, planned, done := withPlannedProgress(t.Context(), w, "replay")

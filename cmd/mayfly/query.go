@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,8 +70,21 @@ func runQuery(cmd *cobra.Command, opts queryOptions, args []string) error {
 	}
 	line := []string{"-o", opts.output, "--memory", opts.memory, "--threads", strconv.Itoa(opts.threads), "--"}
 	child := exec.CommandContext(cmd.Context(), program, append(line, args...)...)
-	child.Stdin, child.Stdout, child.Stderr = nil, cmd.OutOrStdout(), cmd.ErrOrStderr()
+	done := waiting(cmd.Context(), cmd.ErrOrStderr(), "query")
+	defer done()
+	child.Stdout, child.Stderr = afterwards{done, cmd.OutOrStdout()}, afterwards{done, cmd.ErrOrStderr()}
 	return childStatus(child.Run(), program)
+}
+
+// afterwards writes after something has ended.
+type afterwards struct {
+	done func()
+	io.Writer
+}
+
+func (w afterwards) Write(b []byte) (int, error) {
+	w.done()
+	return w.Writer.Write(b)
 }
 
 // childStatus makes the status of a program this one's: it has said why.
