@@ -14,8 +14,8 @@ func beginsLikeWorkload(head []byte) bool {
 
 // parseWhen reads a time: RFC 3339, seconds and nanos, or ns since 1970.
 func parseWhen(j *jsonScan, name string) (ns int64, ok bool) {
-	switch c := j.peek(); {
-	case c == '{':
+	switch j.peek() {
+	case '{':
 		for key := range j.fields {
 			switch key {
 			case "seconds":
@@ -33,7 +33,7 @@ func parseWhen(j *jsonScan, name string) (ns int64, ok bool) {
 			}
 		}
 		return ns, ok
-	case c == '"':
+	case '"':
 		text := j.str(name)
 		if ns, ok = parseTime(text); !ok {
 			j.wrong(name, "%v", badTime(text))
