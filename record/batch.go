@@ -56,13 +56,36 @@ func (b *batch) copyCalls(calls []uint16) []uint16 {
 	return b.calls[from:len(b.calls):len(b.calls)]
 }
 
-// sortRows puts rows in order, of which most are: a row is some hundred bytes, so
-// they are compared where they stand, and moved only where one has to be.
+// sortRows puts rows in order, those that are equal in the one they came in. Most
+// stand right already, and a row is some hundred bytes: what is sorted is their
+// numbers, and each row that has to move does so once.
 func sortRows[T any](rows []T, compare func(x, y *T) int) {
-	for i := 1; i < len(rows); i++ {
-		if compare(&rows[i-1], &rows[i]) > 0 {
-			slices.SortStableFunc(rows, func(x, y T) int { return compare(&x, &y) })
-			return
+	at := 1
+	for at < len(rows) && compare(&rows[at-1], &rows[at]) <= 0 {
+		at++
+	}
+	if at >= len(rows) {
+		return
+	}
+	from := make([]int, len(rows)) // from[i] is where the row is that belongs at i
+	for i := range from {
+		from[i] = i
+	}
+	slices.SortStableFunc(from, func(i, j int) int { return compare(&rows[i], &rows[j]) })
+	for i := range from {
+		if from[i] == i {
+			continue
+		}
+		first := rows[i]
+		for to := i; ; { // once around the ring of rows that take each other's places
+			next := from[to]
+			from[to] = to
+			if next == i {
+				rows[to] = first
+				break
+			}
+			rows[to] = rows[next]
+			to = next
 		}
 	}
 }
