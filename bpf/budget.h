@@ -96,14 +96,15 @@ static __noinline int count_lost(u64 cgroup, u32 class, bool unnumbered)
 	struct count_key key = {.cgroup = cgroup, .class = class};
 	struct count *c = count_of(&key);
 
-	stir();
 	if (!c) {
 		__sync_fetch_and_add(&uncounted, 1);
-		return 0;
+	} else {
+		if (unnumbered)
+			__sync_fetch_and_add(&c->produced, 1);
+		__sync_fetch_and_add(&c->lost, 1);
 	}
-	if (unnumbered)
-		__sync_fetch_and_add(&c->produced, 1);
-	__sync_fetch_and_add(&c->lost, 1);
+	__sync_fetch_and_add(&news, 1); // when it is counted
+	stir();
 	return 0;
 }
 
@@ -114,6 +115,7 @@ static __always_inline void refuse(struct budget *b)
 	if (now - b->last > SPELL)
 		b->since = now;
 	b->last = now;
+	__sync_fetch_and_add(&news, 1);
 }
 
 // admit says whether a container may put bytes more into the ring of a class,

@@ -162,6 +162,7 @@ static __always_inline u64 meet(struct cgroup *cgroup, struct container *c)
 	keep_place(id, (u64)cgroup); // first: whoever finds the container finds its place
 	c->first = bpf_ktime_get_boot_ns();
 	bpf_map_update_elem(&containers, &id, c, BPF_NOEXIST);
+	__sync_fetch_and_add(&news, 1);
 	stir();
 	return id;
 }

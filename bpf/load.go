@@ -208,7 +208,8 @@ func (p *Probes) whoami() error {
 }
 
 // NextEpoch makes each running thread send what it has gathered at its next call.
-func (p *Probes) NextEpoch(bootNS uint64) error {
+// The epoch that begins will end after that long, or sooner.
+func (p *Probes) NextEpoch(bootNS uint64, length time.Duration) error {
 	var epoch uint32
 	v := p.collection.Variables
 	if err := v[MayflyVarEpoch].Get(&epoch); err != nil {
@@ -216,6 +217,9 @@ func (p *Probes) NextEpoch(bootNS uint64) error {
 	}
 	if err := v[MayflyVarEpochStart].Set(bootNS); err != nil {
 		return fmt.Errorf("epoch start: %w", err)
+	}
+	if err := v[MayflyVarEpochLength].Set(uint64(length.Nanoseconds())); err != nil {
+		return fmt.Errorf("epoch length: %w", err)
 	}
 	if err := v[MayflyVarEpoch].Set(epoch + 1); err != nil {
 		return fmt.Errorf("epoch: %w", err)
@@ -236,6 +240,16 @@ func (p *Probes) Stirred() (bool, error) {
 		return false, fmt.Errorf("stirred: %w", err)
 	}
 	return stirred != 0, nil
+}
+
+// News is a number that changes with what Containers, Budgets and the losses in Counts
+// have to tell.
+func (p *Probes) News() (uint32, error) {
+	var news uint32
+	if err := p.collection.Variables[MayflyVarNews].Get(&news); err != nil {
+		return 0, fmt.Errorf("news: %w", err)
+	}
+	return news, nil
 }
 
 // Quiet asks the kernel side to wake the reader of the sequences when it stirs

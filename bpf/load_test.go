@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -45,7 +46,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("host %v: %v", host, err)
 		}
 		for range 2 {
-			if err := p.NextEpoch(1); err != nil {
+			if err := p.NextEpoch(1, time.Second); err != nil {
 				t.Error(err)
 			}
 			if err := p.FlushIdle(); err != nil {

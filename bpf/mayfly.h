@@ -153,7 +153,6 @@ volatile const bool selective;    // user space may deselect containers
 volatile const bool cgroup_v1;    // the pids controller has a hierarchy of its own
 volatile const bool ring_traced; // uring.h is there
 volatile const u32 call_execve, call_execveat, call_sigreturn;
-volatile const u64 epoch_length;
 
 u32 self_tgid; // the recorder itself
 boot_ns attached = ~0ULL; // everything was: tasks that began later were seen being born
@@ -162,9 +161,11 @@ u64 host_mounts;  // address of the first process's mount namespace
 u32 detached;     // nothing is attached any more: take the calls that threads are blocked in
 u32 epoch;     // user space counts on; a chunk of an older epoch is flushed
 boot_ns epoch_start;
+u64 epoch_length; // ns, at most
 u32 moves;     // of tasks between cgroups
 u32 stirred;   // something happened that is of interest; user space sets it back
 u32 quiet;     // the reader sleeps until it is woken; whoever wakes it sets it back
+u32 news;      // counts what changes in containers, and losses and refusals
 u64 uncounted; // records lost that not even `counts` had room for
 
 // Each class of record has a ring of its own. Rare events that tell most of an

@@ -154,12 +154,14 @@ type MayflyThread struct {
 	Task       uint64
 	Record     uint32
 	Epoch      uint32
+	Length     uint32
 	Moves      uint32
 	N          uint32
 	Sent       uint32
 	Lock       uint32
 	Chunk      uint32
 	State      uint32
+	_          [4]byte
 	Leaf       uint64
 	Pids       uint64
 	Cgroup     uint64
@@ -233,6 +235,7 @@ const (
 	MayflyVarEpochStart      = "epoch_start"
 	MayflyVarHostMounts      = "host_mounts"
 	MayflyVarMoves           = "moves"
+	MayflyVarNews            = "news"
 	MayflyVarNoCasts         = "no_casts"
 	MayflyVarNoSlots         = "no_slots"
 	MayflyVarNoTaskRegs      = "no_task_regs"
@@ -362,6 +365,7 @@ type MayflyVariableSpecs struct {
 	EpochStart      *ebpf.VariableSpec `ebpf:"epoch_start"`
 	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
 	Moves           *ebpf.VariableSpec `ebpf:"moves"`
+	News            *ebpf.VariableSpec `ebpf:"news"`
 	NoCasts         *ebpf.VariableSpec `ebpf:"no_casts"`
 	NoSlots         *ebpf.VariableSpec `ebpf:"no_slots"`
 	NoTaskRegs      *ebpf.VariableSpec `ebpf:"no_task_regs"`
@@ -456,6 +460,7 @@ type MayflyVariables struct {
 	EpochStart      *ebpf.Variable `ebpf:"epoch_start"`
 	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
 	Moves           *ebpf.Variable `ebpf:"moves"`
+	News            *ebpf.Variable `ebpf:"news"`
 	NoCasts         *ebpf.Variable `ebpf:"no_casts"`
 	NoSlots         *ebpf.Variable `ebpf:"no_slots"`
 	NoTaskRegs      *ebpf.Variable `ebpf:"no_task_regs"`

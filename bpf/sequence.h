@@ -17,7 +17,7 @@ static __always_inline void fill_sequence(struct sequence *s, struct thread *t,
 
 	// No call of an older epoch was made after that epoch ended.
 	if (t->epoch != epoch) {
-		boot_ns last = t->first + epoch_length;
+		boot_ns last = t->first + t->length;
 
 		if (t->epoch + 1 == epoch)
 			last = epoch_start;

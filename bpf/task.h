@@ -179,6 +179,7 @@ static __noinline struct thread *settle(struct task_struct *task)
 		t->record = recorded(t, task, t->cgroup, id);
 	}
 	t->epoch = now;
+	t->length = epoch_length;
 	t->moves = seen;
 	if (t->record)
 		stir();
@@ -228,6 +229,7 @@ int BPF_PROG(cgroup_gone, struct cgroup *cgroup)
 
 	if (c) {
 		c->gone = bpf_ktime_get_boot_ns();
+		__sync_fetch_and_add(&news, 1);
 		stir();
 	}
 	bpf_map_delete_elem(&verdicts, &id);

@@ -21,6 +21,7 @@ struct thread {
 	u64 task;   // address of its task_struct
 	u32 record; // its calls and events are recorded
 	u32 epoch;  // when it was last looked at, with `moves`
+	u32 length; // ns of that epoch, at most
 	u32 moves;
 	u32 n;      // calls in the chunk
 	u32 sent;   // of those, already sent

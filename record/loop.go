@@ -21,7 +21,7 @@ func (r *recorder) loop(ctx context.Context) error {
 			return err
 		}
 		now = bootNow()
-		if now-r.lastEpoch >= r.opts.BPF.Epoch.Nanoseconds() {
+		if now-r.lastEpoch >= r.epochNS() {
 			if err := r.tick(now); err != nil {
 				return err
 			}
@@ -41,7 +41,7 @@ func (r *recorder) loop(ctx context.Context) error {
 
 func (r *recorder) epoch(now int64) error {
 	r.lastEpoch = now
-	return r.probes.NextEpoch(uint64(now))
+	return r.probes.NextEpoch(uint64(now), time.Duration(r.epochNS()))
 }
 
 // read empties the rings once. Events first: they are few, and a container's
@@ -111,15 +111,18 @@ func (r *recorder) everySecond(bootNS int64) error {
 	if r.opts.Watch != nil {
 		r.opts.Watch(r.status())
 	}
-	if r.quiet.asleep { // the runtime may have something to tell all the same
+	wall, rotate := time.Now().UnixNano(), r.opts.Rotate.Nanoseconds()
+	full := wall/rotate != r.sealed/rotate || int64(r.bytes) >= r.opts.RotateBytes
+	switch {
+	case full || !r.quiet.asleep:
+		if err := errors.Join(r.probes.FlushIdle(), r.account(full)); err != nil {
+			return err
+		}
+	default: // the runtime may have something to tell all the same
 		r.learn()
-	} else if err := errors.Join(r.probes.FlushIdle(), r.account()); err != nil {
-		return err
 	}
-	wall := time.Now().UnixNano()
 	r.convert.containers.forget(bootNS, r.forget)
-	rotate := r.opts.Rotate.Nanoseconds()
-	if wall/rotate != r.sealed/rotate || int64(r.bytes) >= r.opts.RotateBytes {
+	if full {
 		r.read() // what FlushIdle flushed belongs into these files
 		return r.seal(wall, false)
 	}
@@ -146,19 +149,39 @@ func (r *recorder) learn() {
 	}
 }
 
-// account takes in the kernel's counts and containers, and the runtime's facts.
-func (r *recorder) account() error {
-	err := r.convert.containers.scan()
+// account takes in the runtime's facts and, where there is news, the kernel's
+// containers, counts and spells of throttling: to read its maps takes two calls of the
+// system for each of their entries. All is read now and then, and where it is asked for.
+func (r *recorder) account(all bool) error {
 	r.learn()
-	uncounted, countErr := r.probes.Uncounted()
-	r.ledger.uncounted = uncounted
-	err = errors.Join(err, countErr, r.ledger.update(r.convert.containers))
+	news, err := r.probes.News() // first: what is new while the maps are read is so the next time too
+	now := bootNow()
+	all = all || now-r.accountedNS > accountEvery.Nanoseconds()
+	if all || news != r.news || r.throttles.open() {
+		r.news = news
+		err = errors.Join(err, r.readMaps())
+	}
+	if all {
+		r.accountedNS = now
+		uncounted, countErr := r.probes.Uncounted()
+		r.ledger.uncounted = uncounted
+		err = errors.Join(err, countErr)
+	}
+	return errors.Join(err, r.gate.settle(r.convert.containers.byCgroup))
+}
+
+// accountEvery is how often all is read without news.
+const accountEvery = 10 * time.Second
+
+func (r *recorder) readMaps() error {
+	err := r.convert.containers.scan()
+	err = errors.Join(err, r.ledger.update(r.convert.containers))
 	rows, throttleErr := r.throttles.rows(bootNow(), r.clock, r.convert.containers)
 	for _, row := range rows {
 		r.batch.events = append(r.batch.events, row)
 		r.gateEvent(r.convert.containers.byCgroup[row.CgroupID], -1)
 	}
-	return errors.Join(err, throttleErr, r.gate.settle(r.convert.containers.byCgroup))
+	return errors.Join(err, throttleErr)
 }
 
 // seal ends the open files: containers that are known, losses since the last
@@ -191,7 +214,7 @@ func (r *recorder) finish() error {
 	}
 	err = errors.Join(err, r.probes.FlushBlocked())
 	r.read()
-	err = errors.Join(err, r.account())
+	err = errors.Join(err, r.account(true))
 	r.gate.finish(r.convert.containers.byCgroup)
 	r.convert.processes.running()
 	return errors.Join(err, r.seal(time.Now().UnixNano(), true))

@@ -8,6 +8,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestLongEpochs wants epochs to become longer after some that brought little, and
+// short again with the first that brings much.
+func TestLongEpochs(t *testing.T) {
+	var q quiet
+	read := uint64(0)
+	epochs := func(n int, bytes uint64) {
+		for range n {
+			read += bytes
+			q.brought(read)
+		}
+	}
+	for i, tt := range []struct {
+		epochs int
+		bytes  uint64
+		long   bool
+	}{
+		{fewEpochs - 1, fewBytes, false}, {1, 0, true}, {3, fewBytes * longEpochs, true}, {1, fewBytes*longEpochs + 1, false},
+		{fewEpochs, fewBytes + 1, false}, {fewEpochs, fewBytes, true},
+	} {
+		epochs(tt.epochs, tt.bytes)
+		if q.long() != tt.long {
+			t.Fatalf("step %d, %d epochs of %d bytes: long %v, want %v", i, tt.epochs, tt.bytes, q.long(), tt.long)
+		}
+	}
+}
+
 // TestQuiet lets the reader fall asleep, twice, and wants each call of what runs
 // then: in a new container, and in one that slept as well.
 func TestQuiet(t *testing.T) {

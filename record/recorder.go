@@ -48,6 +48,8 @@ type recorder struct {
 	seen         map[string]bool // container ids, for the summary
 	paused       func() bool     // tests stop the reader with it; may be nil
 	lastEpoch    int64
+	news         uint32 // the kernel side's number of it, when its maps were read last
+	accountedNS  int64  // boot time at which all was accounted for
 	quiet        quiet
 }
 

@@ -61,6 +61,16 @@ func (t *throttles) rows(bootNS int64, clock clock, containers *containers) (row
 	return rows, nil
 }
 
+// open says whether there is a spell whose end has not been told.
+func (t *throttles) open() bool {
+	for _, s := range t.spells {
+		if !s.ended {
+			return true
+		}
+	}
+	return false
+}
+
 // turn is a beginning or an end of a spell.
 type turn struct {
 	atNS   int64
