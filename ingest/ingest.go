@@ -227,11 +227,6 @@ func windows(ctx context.Context, paths []string, opts Options, report *Report, 
 	if err != nil {
 		return err
 	}
-	return in.file(ctx, out, opts, report)
-}
-
-// file makes the FEATURES file of the inputs; it ends or aborts out.
-func (in *inputs) file(ctx context.Context, out *feature.FileWriter, opts Options, report *Report) error {
 	p, err := in.write(ctx, out, opts)
 	if err != nil {
 		return errors.Join(err, out.Abort())

@@ -113,28 +113,41 @@ func (in *inputs) write(ctx context.Context, out *feature.FileWriter, opts Optio
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	parts, made := make([]string, len(hosts)), make([]*feature.Provenance, len(hosts))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, host := range hosts {
+	parts := make([]string, len(hosts))
+	for i := range hosts {
 		parts[i] = filepath.Join(dir, fmt.Sprintf("%d.parquet", i))
-		group.Go(func() (err error) {
-			made[i], err = in.only(host).part(groupCtx, parts[i], opts)
-			return err
-		})
 	}
-	if err := group.Wait(); err != nil {
+	made, err := in.parts(ctx, hosts, parts, opts)
+	if err != nil {
 		return nil, err
 	}
 	if err := feature.MergeFiles(ctx, parts, dir, out.Append); err != nil {
 		return nil, err
 	}
+	return joined(made)
+}
+
+func joined(made []*feature.Provenance) (*feature.Provenance, error) {
 	for _, p := range made[1:] {
 		if err := made[0].Merge(p); err != nil {
 			return nil, err
 		}
 	}
 	return made[0], nil
+}
+
+// parts writes the windows of each host into a file of its own, several hosts at a time.
+func (in *inputs) parts(ctx context.Context, hosts, paths []string, opts Options) ([]*feature.Provenance, error) {
+	made := make([]*feature.Provenance, len(hosts))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, host := range hosts {
+		group.Go(func() (err error) {
+			made[i], err = in.only(host).part(groupCtx, paths[i], opts)
+			return err
+		})
+	}
+	return made, group.Wait()
 }
 
 // part writes the windows of one host into a file of their own.

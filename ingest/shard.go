@@ -60,17 +60,21 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 		return nil, err
 	}
 	report := &Report{Traces: len(in.traces), Files: len(in.inputs)}
-	if len(in.inputs) > 0 {
-		name := spec.Name() + ".features.parquet"
-		opts.Output = filepath.Join(dir, name)
-		out, err := feature.CreatePart(opts.Output)
+	if own := in.hosts(); len(own) > 0 {
+		paths := make([]string, len(own)) // a file for each host: merge joins them once for all
+		for i := range own {
+			m.Outputs = append(m.Outputs, shard.File{Name: fmt.Sprintf("%s.%d.features.parquet", spec.Name(), i)})
+			paths[i] = filepath.Join(dir, m.Outputs[i].Name)
+		}
+		made, err := in.parts(ctx, own, paths, opts)
 		if err != nil {
 			return nil, err
 		}
-		if err := in.file(ctx, out, opts, report); err != nil {
+		p, err := joined(made)
+		if err != nil {
 			return nil, err
 		}
-		m.Outputs = []shard.File{{Name: name}}
+		report.Counts = p.Counts
 	}
 	for _, f := range in.inputs {
 		m.Inputs = append(m.Inputs, shard.File{Name: f.Rel, SHA256: f.SHA256, Bytes: f.Bytes})

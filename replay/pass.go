@@ -40,10 +40,7 @@ type pass struct {
 	gapNS  int64              // longest silence within an episode
 	partNS int64              // age at which it is written, if it still goes on
 	finals map[string][]int64 // final seals, by host
-	lines  spool
-	page   *Page // nil: none is asked for
-
-	responses responses
+	page   *Page              // nil: none is asked for
 
 	compared   comparisons
 	report     Report
