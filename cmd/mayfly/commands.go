@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"mayfly/cmd/flags"
+)
 
 // commands lists every command, in the order of the way of the data.
 func commands() []*cobra.Command {
@@ -33,8 +37,8 @@ func commands() []*cobra.Command {
 
 // checkThreadCount refuses a number of threads that cannot be meant; 0 is one per processor.
 func checkThreadCount(command string, threads int) error {
-	if threads < 0 {
-		return usageErrorf("%s: --threads: want 0 or more, got %d", command, threads)
+	if err := flags.Threads(command, threads); err != nil {
+		return statusError{statusUsage, err}
 	}
 	return nil
 }

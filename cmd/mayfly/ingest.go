@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"mayfly/cmd/flags"
 	"mayfly/ingest"
 	"mayfly/rule"
 	"mayfly/shard"
@@ -61,14 +61,14 @@ folder that all N share; mayfly merge makes one file of them.
 
 type ingestOptions struct {
 	ingest.Options
-	width, lateness time.Duration
-	mapFile         string
-	trusted         bool
-	shard           string
+	made    flags.Windows
+	mapFile string
+	trusted bool
+	shard   string
 }
 
 func newIngestCommand() *cobra.Command {
-	opts := ingestOptions{width: time.Second, lateness: 5 * time.Second}
+	var opts ingestOptions
 	cmd := &cobra.Command{
 		Use:   "ingest INPUT... [-o FEATURES] [--trace DIR]",
 		Short: "Take in traces and foreign recordings; make windows of features",
@@ -78,9 +78,7 @@ func newIngestCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.Output, "output", "o", "", "FEATURES file to write (Parquet)")
-	flags.DurationVar(&opts.width, "width", opts.width, "width of a window, 1ms to 24h")
-	flags.DurationVar(&opts.lateness, "lateness", opts.lateness, "how much later than a newer row a row may come, up to 24h")
-	flags.BoolVar(&opts.HostToo, "host-too", false, "make windows of the host's own processes too")
+	opts.made.Add(flags)
 	flags.BoolVar(&opts.SkipBad, "skip-bad", false, "leave out inputs that cannot be read (exit status 3)")
 	flags.StringVar(&opts.Trace, "trace", "", "directory to take foreign recordings into, as a trace")
 	flags.StringVar(&opts.Format, "format", "", "read all inputs as files of this format")
@@ -136,16 +134,14 @@ func addLimits(flags *pflag.FlagSet, l *ingest.Limits) {
 }
 
 func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
-	const day = 24 * time.Hour
 	switch {
 	case opts.Output == "" && opts.Trace == "":
 		return usageErrorf("ingest: no output: name a FEATURES file with -o, or a trace directory with --trace (see mayfly ingest -h)")
 	case opts.Format != "" && !slices.Contains(formats(), opts.Format):
 		return usageErrorf("ingest: --format: got %q, want one of %s", opts.Format, strings.Join(formats(), ", "))
-	case opts.width < time.Millisecond || opts.width > day:
-		return usageErrorf("ingest: --width: got %v, want 1ms to 24h", opts.width)
-	case opts.lateness < 0 || opts.lateness > day:
-		return usageErrorf("ingest: --lateness: got %v, want 0s to 24h", opts.lateness)
+	}
+	if err := opts.made.Set(&opts.Options); err != nil {
+		return statusError{statusUsage, err}
 	}
 	if opts.mapFile != "" {
 		if opts.Format != "" {
@@ -167,10 +163,6 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 		if err := checkOutput(opts.Output, args...); err != nil {
 			return err
 		}
-	}
-	opts.WidthNS, opts.LatenessNS = opts.width.Nanoseconds(), opts.lateness.Nanoseconds()
-	if opts.LatenessNS == 0 {
-		opts.LatenessNS = -1 // none; 0 would mean the default
 	}
 	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
 	if opts.shard != "" {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"mayfly/cmd/flags"
 	"mayfly/detector"
 	"mayfly/replay"
 	"mayfly/sink"
@@ -158,24 +159,10 @@ func (o *replayOptions) check(now time.Time) (err error) {
 			return err
 		}
 	}
-	o.SinceNS, err = parseSince(o.since, now)
-	return err
-}
-
-// parseSince reads a time, or an age before now; "" is 0.
-func parseSince(text string, now time.Time) (ns int64, err error) {
-	if text == "" {
-		return 0, nil
+	if o.SinceNS, err = flags.Since(o.since, now); err != nil {
+		return statusError{statusUsage, err}
 	}
-	if age, err := time.ParseDuration(text); err == nil && age > 0 {
-		return now.Add(-age).UnixNano(), nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil && at.Year() >= 1970 && at.Year() < 2262 {
-			return at.UnixNano(), nil
-		}
-	}
-	return 0, usageErrorf("replay: --since %q: want a time such as 2026-01-02T15:04:05Z or 2026-01-02 (UTC), or an age such as 36h", text)
+	return nil
 }
 
 // readHeaders reads NAME: VALUE, and NAME: @FILE for what a list of processes must

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"mayfly/cmd/flags"
 	"mayfly/detector"
 	"mayfly/feature"
 	"mayfly/rule"
@@ -63,49 +64,19 @@ func newTrainCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return runTrain(cmd, args, opts) },
 	}
-	d, flags := &opts.Detector, cmd.Flags()
-	flags.StringVarP(&opts.out, "output", "o", "", "detector `file` to write (required)")
-	flags.StringVar(&d.Engine, "engine", d.Engine, "`name` of the engine: isolation, random or golearn")
-	flags.StringVar(&opts.export, "export", "", "also write the forest in this `form`, beside the detector: onnx")
-	flags.StringVar(&opts.labels, "labels", "", "labels `file`: container,from,to,attack")
-	flags.DurationVar(&opts.Aftermath, "aftermath", opts.Aftermath, "time after a label that is learned as neither")
-	flags.StringVar(&opts.Split.By, "split", opts.Split.By, "what to hold back: none, container or time")
-	flags.Float64Var(&opts.Split.Holdout, "holdout", 0.3, "`share` of the windows to hold back")
-	flags.Float64Var(&d.Budget.AlarmsPerContainerDay, "alarms-per-container-day", d.Budget.AlarmsPerContainerDay, "false alarms to spend; those of a container within a minute are one")
-	flags.Float64Var(&d.Budget.FalsePositiveRate, "fpr", 0, "the same as a `share` of normal windows; takes the place of alarms per day")
-	flags.IntVar(&d.Forest.NEstimators, "n-estimators", d.Forest.NEstimators, "`number` of trees")
-	flags.IntVar(&d.Forest.MaxSamples, "max-samples", d.Forest.MaxSamples, "windows per tree of an isolation forest")
-	flags.IntVar(&d.MaxWindows, "max-windows", d.MaxWindows, "windows to hold in memory, of normal time and of attacks each; beyond, a sample")
-	flags.IntVar(&d.MaxContainerWindows, "max-container-windows", 0, "windows of one container to learn from, stretches of its time by chance; 0: all")
-	flags.Int64Var(&opts.MaxWorkloadWindows, "max-workload-windows", opts.MaxWorkloadWindows, "windows of one workload to learn from; beyond, whole containers by chance")
-	addShard(flags, &opts.shard)
-	flags.Float64Var(&d.Trim, "trim", 0, "`share` of the windows, the oddest, to set aside and list before learning")
-	flags.Uint64Var(&d.Seed, "seed", d.Seed, "seed of all chance")
-	flags.IntVar(&d.Threads, "threads", 0, "threads to use; 0: one per processor; no influence on the result")
+	set := cmd.Flags()
+	set.StringVarP(&opts.out, "output", "o", "", "detector `file` to write (required)")
+	set.StringVar(&opts.export, "export", "", "also write the forest in this `form`, beside the detector: onnx")
+	set.StringVar(&opts.labels, "labels", "", "labels `file`: container,from,to,attack")
+	flags.AddTrain(set, &opts.Options)
+	addShard(set, &opts.shard)
 	_ = cmd.MarkFlagRequired("output")
 	return cmd
 }
 
 func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
-	d := &opts.Detector
-	if cmd.Flags().Changed("fpr") {
-		if d.Budget.FalsePositiveRate == 0 { // which would mean no wish
-			return usageErrorf("train: --fpr: want more than 0 and less than 1, got 0")
-		}
-		if cmd.Flags().Changed("alarms-per-container-day") {
-			return usageErrorf("train: give --fpr or --alarms-per-container-day, not both")
-		}
-		d.Budget.AlarmsPerContainerDay = 0
-	}
-	if err := checkThreadCount("train", d.Threads); err != nil {
-		return err
-	}
-	d.Random.NEstimators, d.Version = d.Forest.NEstimators, version()
-	if err := opts.Check(); err != nil {
-		return usageErrorf("train: %w (see mayfly train -h)", err)
-	}
-	if opts.Split.By == train.SplitNone && cmd.Flags().Changed("holdout") {
-		return usageErrorf("train: --holdout holds nothing back without --split container or time")
+	if err := flags.SetTrain(cmd.Flags(), &opts.Options, version()); err != nil {
+		return statusError{statusUsage, err}
 	}
 	exported := ""
 	if opts.export != "" {
