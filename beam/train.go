@@ -1,0 +1,366 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"github.com/spf13/cobra"
+
+	"mayfly/cmd/flags"
+	"mayfly/feature"
+	"mayfly/train"
+)
+
+func init() {
+	register.DoFn4x1[context.Context, []byte, func(int, []byte), func([]byte), error](&trainDescribe{})
+	register.DoFn2x3[context.Context, []byte, int, []byte, error](&trainPart{})
+	register.DoFn3x1[context.Context, int, func(*[]byte) bool, error](&trainFinish{})
+	register.Emitter2[int, []byte]()
+	register.Emitter1[[]byte]()
+}
+
+// windows are some of the windows of a FEATURES file: those of one row group, or all.
+type windows struct {
+	Place string `json:"place"`
+	File  int    `json:"file"`  // its number on the command line
+	Group int    `json:"group"` // below 0: all
+}
+
+// trainState is what is known of a FEATURES file as a whole, or of a unit of it.
+type trainState struct {
+	File   int           `json:"file"`
+	Whole  *wholeFile    `json:"whole,omitempty"`
+	Part   string        `json:"part,omitempty"` // the windows that Sample keeps
+	Sample *train.Sample `json:"sample,omitempty"`
+}
+
+// wholeFile is a train.Source but for its windows.
+type wholeFile struct {
+	Name    string `json:"name"`
+	SHA256  string `json:"sha256"`
+	Windows int64  `json:"windows"`
+	FromNS  int64  `json:"from_ns"`
+	WidthNS int64  `json:"width_ns"`
+}
+
+// trainDescribe looks at a FEATURES file and parts it into units. An object has been
+// copied for that, so that it is one unit and done at once.
+type trainDescribe struct {
+	Folder string
+	Seed   uint64
+	Most   int64 // windows of a workload
+}
+
+// ProcessElement is called by Beam.
+func (f *trainDescribe) ProcessElement(ctx context.Context, in []byte, states func(int, []byte), units func([]byte)) error {
+	_, err := tell(ctx, f.Folder, func() (any, error) {
+		var w windows
+		if err := json.Unmarshal(in, &w); err != nil {
+			return nil, err
+		}
+		return nil, withInput(ctx, w.Place, func(path string) error { return f.describe(ctx, &w, path, states, units) })
+	})
+	return err
+}
+
+func (f *trainDescribe) describe(ctx context.Context, w *windows, path string, states func(int, []byte), units func([]byte)) error {
+	in, err := feature.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // only read
+	if in.Rows == 0 {
+		return fmt.Errorf("%s: no windows in it", path)
+	}
+	sum, err := in.SHA256()
+	if err != nil {
+		return err
+	}
+	emit := func(state *trainState) error {
+		content, err := json.Marshal(state)
+		if err == nil {
+			states(0, content)
+		}
+		return err
+	}
+	err = emit(&trainState{File: w.File, Whole: &wholeFile{baseName(w.Place), sum, in.Rows, in.Provenance.Counts.FromNS, in.Provenance.WidthNS}})
+	if err != nil {
+		return err
+	}
+	if _, ok := localPath(w.Place); !ok {
+		state, err := (&trainPart{Folder: f.Folder, Seed: f.Seed, Most: f.Most}).sample(ctx, w, in)
+		if err != nil {
+			return err
+		}
+		return emit(state)
+	}
+	for g := range in.Groups() {
+		unit, err := json.Marshal(windows{w.Place, w.File, g})
+		if err != nil {
+			return err
+		}
+		units(unit)
+	}
+	return nil
+}
+
+// baseName is what train calls a file.
+func baseName(place string) string {
+	if file, ok := localPath(place); ok {
+		return filepath.Base(file)
+	}
+	if u, err := url.Parse(place); err == nil {
+		return path.Base(u.Path)
+	}
+	return place
+}
+
+// trainPart samples the containers of a unit and leaves the windows of those that are
+// in: whoever is out of a part's sample is out of that of the whole.
+type trainPart struct {
+	Folder string
+	Seed   uint64
+	Most   int64
+}
+
+// ProcessElement is called by Beam.
+func (f *trainPart) ProcessElement(ctx context.Context, in []byte) (int, []byte, error) {
+	out, err := step(ctx, f.Folder, in, func(ctx context.Context, w *windows) (*trainState, error) {
+		var state *trainState
+		err := withInput(ctx, w.Place, func(path string) error {
+			in, err := feature.OpenFile(path)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = in.Close() }() // only read
+			state, err = f.sample(ctx, w, in)
+			return err
+		})
+		return state, err
+	})
+	return 0, out, err
+}
+
+func (f *trainPart) sample(ctx context.Context, w *windows, in *feature.File) (*trainState, error) {
+	state := &trainState{File: w.File, Sample: train.NewSample(f.Seed, f.Most)}
+	var err error
+	if state.Part, err = part(f.Folder, fmt.Sprintf("%d/%d", w.File, w.Group), ".parquet"); err != nil {
+		return nil, err
+	}
+	mine := func(group int) bool { return w.Group < 0 || group == w.Group }
+	for window, err := range feature.Each(in.WindowsOf(ctx, mine)) {
+		if err != nil {
+			return nil, err
+		}
+		state.Sample.Add(window)
+	}
+	state.Sample.Cut()
+	return state, withOutput(ctx, state.Part, func(path string) error {
+		out, err := feature.CreateFile(path)
+		if err != nil {
+			return err
+		}
+		for window, err := range feature.Each(in.WindowsOf(ctx, mine)) {
+			if err == nil && state.Sample.Keeps(window) {
+				err = out.Append(window)
+			}
+			if err != nil {
+				return errors.Join(err, out.Abort())
+			}
+		}
+		return out.Close(&feature.Provenance{WidthNS: in.Provenance.WidthNS})
+	})
+}
+
+// trainFinish makes the detector.
+type trainFinish struct {
+	Folder, Result, Output string
+	Options                train.Options
+}
+
+// ProcessElement is called by Beam.
+func (f *trainFinish) ProcessElement(ctx context.Context, _ int, states func(*[]byte) bool) error {
+	all, err := gather[trainState](states)
+	if err != nil {
+		return err
+	}
+	_, err = tell(ctx, f.Folder, func() (any, error) { return nil, f.finish(ctx, all) })
+	return err
+}
+
+func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
+	files, parts := map[int]*wholeFile{}, map[int][]string{}
+	var samples []*train.Sample
+	for _, s := range all {
+		if s.Whole != nil {
+			files[s.File] = s.Whole
+		} else {
+			samples, parts[s.File] = append(samples, s.Sample), append(parts[s.File], s.Part)
+		}
+	}
+	sample, err := mergeAll(samples, func(a, b *train.Sample) (*train.Sample, error) { return a, a.Merge(b) })
+	if err != nil {
+		return err
+	}
+	sample.Cut()
+	return withScratch(func(dir string) error {
+		var ready []train.Source
+		for i := range len(files) {
+			s := files[i]
+			for _, other := range ready {
+				if other.WidthNS != s.WidthNS {
+					return fmt.Errorf("%s: windows of %d ns, %s has %d ns", s.Name, s.WidthNS, other.Name, other.WidthNS)
+				}
+				if other.SHA256 == s.SHA256 {
+					return fmt.Errorf("%s: holds the same windows as %s, which is given too", s.Name, other.Name)
+				}
+			}
+			path := filepath.Join(dir, fmt.Sprintf("%d.parquet", i))
+			if err := joinWindows(ctx, parts[i], sample, path); err != nil {
+				return err
+			}
+			ready = append(ready, train.Source{Name: s.Name, SHA256: s.SHA256, Windows: s.Windows, FromNS: s.FromNS, WidthNS: s.WidthNS,
+				Records: func(ctx context.Context) iter.Seq2[arrow.Record, error] { return fileWindows(ctx, path) }})
+		}
+		d, err := train.Fit(ctx, ready, sample, f.Options)
+		if err != nil {
+			return err
+		}
+		if err := withOutput(ctx, f.Output, d.Save); err != nil {
+			return err
+		}
+		return writeJSON(ctx, f.Result, &d.Manifest)
+	})
+}
+
+// joinWindows puts the windows of one FEATURES file that the sample of all keeps
+// together.
+func joinWindows(ctx context.Context, parts []string, sample *train.Sample, to string) error {
+	return withInputs(ctx, parts, func(paths []string) error {
+		out, err := feature.CreateFile(to)
+		if err != nil {
+			return err
+		}
+		err = feature.MergeFiles(ctx, paths, filepath.Dir(to), func(w *feature.Window) error {
+			if !sample.Keeps(w) {
+				return nil
+			}
+			return out.Append(w)
+		})
+		if err != nil {
+			return errors.Join(err, out.Abort())
+		}
+		return out.Close(&feature.Provenance{})
+	})
+}
+
+// fileWindows reads a FEATURES file from its begin.
+func fileWindows(ctx context.Context, path string) iter.Seq2[arrow.Record, error] {
+	return func(yield func(arrow.Record, error) bool) {
+		f, err := feature.OpenFile(path)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer func() { _ = f.Close() }() // only read
+		for rec, err := range f.Windows(ctx) {
+			if !yield(rec, err) {
+				return
+			}
+		}
+	}
+}
+
+func newTrainCommand() *cobra.Command {
+	opts, output, labels := train.DefaultOptions(), "", ""
+	cmd := &cobra.Command{
+		Use:   "train FEATURES... -o DETECTOR",
+		Short: "Make a detector from features, as mayfly train does",
+		Args:  cobra.MinimumNArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return runTrain(cmd, opts, output, labels, args) },
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "detector `file` to write (required)")
+	cmd.Flags().StringVar(&labels, "labels", "", "labels `file`: container,from,to,attack")
+	flags.AddTrain(cmd.Flags(), &opts)
+	_ = cmd.MarkFlagRequired("output")
+	return cmd
+}
+
+func runTrain(cmd *cobra.Command, opts train.Options, output, labels string, args []string) (err error) {
+	if err := flags.SetTrain(cmd.Flags(), &opts, version()); err != nil {
+		return statusError{statusUsage, err}
+	}
+	ctx := cmd.Context()
+	if labels != "" {
+		err := withInput(ctx, labels, func(path string) (err error) {
+			opts.Labels, err = feature.OpenLabels(path)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	places, err := placesOf(args)
+	if err != nil {
+		return err
+	}
+	if err := checkOutput(output, places); err != nil {
+		return err
+	}
+	finish := trainFinish{Options: opts}
+	if finish.Output, err = absolute(output); err != nil {
+		return err
+	}
+	j, err := newJob(output)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.close(ctx)) }()
+	finish.Folder, finish.Result = j.folder, j.result
+	var files []windows
+	for i, place := range places {
+		files = append(files, windows{place, i, -1})
+	}
+	p, s := newPipeline()
+	units, err := elements(s, files)
+	if err != nil {
+		return err
+	}
+	describe := trainDescribe{Folder: j.folder, Seed: opts.Detector.Seed, Most: opts.MaxWorkloadWindows}
+	states, groups := beam.ParDo2(s, &describe, units)
+	parts := beam.ParDo(s, &trainPart{Folder: describe.Folder, Seed: describe.Seed, Most: describe.Most}, beam.Reshuffle(s, groups))
+	beam.ParDo0(s, &finish, beam.GroupByKey(s, beam.Flatten(s, states, parts)))
+	var r struct {
+		Training  struct{ Windows, Containers int64 } `json:"training"`
+		Threshold float64                             `json:"threshold"`
+	}
+	if err := j.run(ctx, "train", p, cmd.ErrOrStderr(), &r); err != nil {
+		return err
+	}
+	cmd.PrintErrf("mayfly-beam: %s: learned from %d windows of %d containers; threshold %.4f\n", output, r.Training.Windows, r.Training.Containers, r.Threshold)
+	return nil
+}
+
+// printPlace copies what lies at a place.
+func printPlace(ctx context.Context, place string, to io.Writer) error {
+	return withInput(ctx, place, func(path string) error {
+		in, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = in.Close() }() // only read
+		_, err = io.Copy(to, in)
+		return err
+	})
+}
