@@ -148,8 +148,8 @@ func (e *endToEnd) testEvaluate(t *testing.T) {
 			t.Errorf("%s forest: %d attacks found, %d missed, want all that it has not seen, at least 10", engine, report.Found, report.Missed)
 		}
 		// A budget of 1 %, learned from three containers of each kind: 0 to 2.9 % on four
-		// recordings, mostly a call that no other container made before.
-		const most = 0.06
+		// recordings, mostly a call that no other container made before and its echo.
+		const most = 0.08
 		if fpr := report.AtThreshold.FPR; fpr == nil || *fpr > most {
 			t.Errorf("%s forest: more than %g of the normal windows alarm: %+v", engine, most, report.AtThreshold)
 		}
