@@ -328,3 +328,21 @@ func TestDeploymentScope(t *testing.T) {
 		}
 	}
 }
+
+// TestProgramsThatCannotBeWritten: where no learned program can be named, each one
+// raises an alarm; the rule does not go away.
+func TestProgramsThatCannotBeWritten(t *testing.T) {
+	text, err := mustBuild(t, workload("odd", []string{"exec /bin/o'neill", "call read"}), nil, Options{}).Falco()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range parseFalco(t, text) {
+		if item.Rule == "mayfly odd: unexpected program" {
+			if want := onExec + " and mayfly_odd_containers"; item.Condition != want {
+				t.Errorf("got %q, want %q", item.Condition, want)
+			}
+			return
+		}
+	}
+	t.Errorf("no rule on programs:\n%s", text)
+}

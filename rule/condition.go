@@ -22,6 +22,9 @@ const (
 // comparison that is false.
 func (f *falcoFile) condition(r *FalcoRule) string {
 	within := " and " + f.id + "_containers"
+	if r.Kind == Program {
+		return onExec + within + f.notIn("proc.exepath", "programs", r.Parts[0].Allowed.Exact)
+	}
 	var parts []string
 	for i := range r.Parts {
 		if part := f.part(&r.Parts[i]); part != "" {
@@ -32,8 +35,6 @@ func (f *falcoFile) condition(r *FalcoRule) string {
 	switch {
 	case len(parts) == 0:
 		return ""
-	case r.Kind == Program:
-		return onExec + within + either
 	case r.Kind == Files:
 		return onOpen + within + " and (" + either + ")"
 	case r.Kind == Network:
@@ -45,8 +46,6 @@ func (f *falcoFile) condition(r *FalcoRule) string {
 // part is what a rule of the set asks for beside what its rule of Falco begins with.
 func (f *falcoFile) part(r *Rule) string {
 	switch r.Kind {
-	case Program:
-		return f.notIn("proc.exepath", "programs", r.Allowed.Exact)
 	case Dropped:
 		return "(" + onExec + " and (proc.is_exe_upper_layer=true or proc.is_exe_from_memfd=true)" +
 			f.notIn("proc.exepath", "dropped", r.Allowed.Exact) + ")"

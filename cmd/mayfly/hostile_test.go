@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/net/html"
 
+	"mayfly/feature"
 	"mayfly/profile"
 	"mayfly/rule/hostile"
 	"mayfly/trace"
@@ -265,4 +266,25 @@ func markup(t *testing.T, page []byte) map[string]bool {
 		}
 	}
 	return seen
+}
+
+// TestHostileLabels: a label that may be written is read back as it was, whatever a
+// spreadsheet or a terminal would make of its name.
+func TestHostileLabels(t *testing.T) {
+	written := 0
+	for _, value := range hostile.Values() {
+		want := feature.Label{Container: "c1", FromNS: 1e18, ToNS: 1e18 + 5, Attack: value}
+		var text bytes.Buffer
+		if feature.WriteLabels(&text, []feature.Label{want}) != nil {
+			continue // not plain text
+		}
+		written++
+		got, err := feature.ReadLabels(&text, "labels.csv")
+		if err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%q: got %+v, %v", value, got, err)
+		}
+	}
+	if written < 100 {
+		t.Errorf("only %d values could be written", written)
+	}
 }
