@@ -3,7 +3,9 @@ package runtimes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"strings"
 	"time"
@@ -17,8 +19,8 @@ import (
 	"mayfly/trace"
 )
 
-// criClient asks a runtime by the Container Runtime Interface. Where it sends
-// events (GetContainerEvents, CRI-O from 1.26 and containerd from 1.7 on) they are
+// criClient asks a runtime by the Container Runtime Interface. Where it sends events
+// (GetContainerEvents, CRI-O from 1.26 with enable_pod_events, containerd from 1.7 on) they are
 // followed; else its list is read once a second, which misses containers that come
 // and go in between.
 type criClient struct {
@@ -68,7 +70,7 @@ func (d *criClient) follow(ctx context.Context, connected func()) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-changed:
-			if status.Code(err) != codes.Unimplemented {
+			if !noEvents(err) {
 				return err
 			}
 			d.sink.log.Debug("container runtime sends no events; its list is read each second")
@@ -78,6 +80,13 @@ func (d *criClient) follow(ctx context.Context, connected func()) error {
 			}
 		}
 	}
+}
+
+// noEvents says of the end of a stream of events that the runtime sends none: it does
+// not know them, or is set up without, as CRI-O is by default, whose stream ends at
+// once. One that went away shows it when its list is read next.
+func noEvents(err error) bool {
+	return status.Code(err) == codes.Unimplemented || errors.Is(err, io.EOF)
 }
 
 // stream sends the facts that come with events, until there are no more.
