@@ -98,6 +98,11 @@ static __always_inline bool conmon_at(const char *name)
 	return name[0] == 'c' && name[1] == 'o' && name[2] == 'n' && name[3] == 'm';
 }
 
+static __always_inline bool pod_at(const char *name)
+{
+	return name[0] == '_' && name[1] == 'p' && name[2] == 'o' && name[3] == 'd' && name[4] == '_';
+}
+
 // All bits for a hex digit: a table, because branches on each character of a
 // name would be more ways than the verifier follows.
 static const u8 hex_digits[256] = {
@@ -107,7 +112,8 @@ static const u8 hex_digits[256] = {
 
 // names_container looks for a container's id in a cgroup's name: a run of 64
 // hex digits, whatever stands around it (docker-<id>.scope, <id>, crio-<id>.scope).
-// The monitors that podman and CRI-O keep beside a container are none. (It is
+// The monitors that podman and CRI-O keep beside a container are none, and podman's
+// pods (machine-libpod_pod_<id>.slice, user-…, libpod_pod_<id>) are none. (It is
 // global so that the verifier follows its loop once, not for each ancestor.)
 __noinline int names_container(struct container *c)
 {
@@ -122,7 +128,8 @@ __noinline int names_container(struct container *c)
 		run = (run + 1) & hex_digits[(u8)name[i]];
 		found |= run & 64;
 	}
-	return found && !conmon_at(name + 7) && !conmon_at(name + 5);
+	return found && !conmon_at(name + 7) && !conmon_at(name + 5) && !pod_at(name + 14) &&
+	       !pod_at(name + 11) && !pod_at(name + 6);
 }
 
 // keep_place notes the names above a container's cgroup, once.

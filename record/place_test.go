@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,6 +64,43 @@ func TestNested(t *testing.T) {
 	if execs != 1 || c.PodUID != uid || !slices.Equal(c.NestedIn, []string{outer}) || c.CgroupPath != path || c.Facts != trace.FactsUnknown {
 		t.Errorf("got %d execs, pod uid %q, nested in %q, path %q, facts %q; want 1, %q, [%q], %q, unknown",
 			execs, c.PodUID, c.NestedIn, c.CgroupPath, c.Facts, uid, outer, path)
+	}
+}
+
+// TestLayouts runs a program in cgroups as CRI-O and podman make them, and wants it to
+// be whose it is there.
+func TestLayouts(t *testing.T) {
+	const uid = "c44b5a09_14d0_4b2a_9b1c_0d9a2f6c0f7e"
+	rec := startRecording(t, nil)
+	status, want := 10, map[int64]string{}
+	run := func(id string, names ...string) {
+		t.Helper()
+		names[0] = "mayfly-" + randomID()[:8] + "-" + names[0]
+		status++
+		_ = inCgroup(t, mkCgroups(t, cgroupRoot(t), names...), fmt.Sprint("exit:", status)).Run()
+		want[int64(status)<<8] = id
+	}
+	slice := "kubepods-burstable-pod" + uid + ".slice"
+	a, b, c, d, pod := randomID(), randomID(), randomID(), randomID(), randomID()
+	run(a, slice, "crio-"+a+".scope")
+	run(b, slice, "crio-"+b+".scope", "container") // crun's own below it
+	run("", slice, "crio-conmon-"+a+".scope")
+	run(c, "kubepods", "besteffort", "pod"+uid, "crio-"+c)
+	run(d, "machine.slice", "machine-libpod_pod_"+pod+".slice", "libpod-"+d+".scope")
+	run("", "machine.slice", "machine-libpod_pod_"+pod+".slice", "libpod-conmon-"+d+".scope")
+	run("", "user.slice", "user-libpod_pod_"+pod+".slice")
+	run("", "x", "libpod_pod_"+pod, "conmon")
+	tr := rec.end()
+	got := map[int64]string{}
+	for _, e := range rowsOf[trace.Event](t, tr, trace.Events) {
+		if e.Kind == string(trace.Exit) {
+			got[*e.Arg] = e.ContainerID
+		}
+	}
+	for status, id := range want {
+		if got[status] != id {
+			t.Errorf("exit %d: container %q, want %q", status>>8, got[status], id)
+		}
 	}
 }
 
