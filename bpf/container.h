@@ -9,6 +9,11 @@
 #define ABOVE_MAX 512
 #define ANCESTORS 16
 
+// Each hierarchy numbers its cgroups by itself, so what is 4711 in one is another's
+// in the next. Ids of the pids controller's own hierarchy have this bit more; of
+// the other hierarchies of v1 none is looked at.
+#define PIDS_BIT (1ULL << 62)
+
 // verdicts has each cgroup that was classified: the id of its container's cgroup,
 // 0 for none. An id is never used again.
 struct {
@@ -74,23 +79,23 @@ static __always_inline struct cgroup *pids_cgroup(struct task_struct *task)
 	return task->cgroups->subsys[pids_cgrp_id]->cgroup;
 }
 
-// cgroup_of is the task's cgroup in the default hierarchy, or on a host that
-// keeps containers in v1 hierarchies only, in that of the pids controller.
-// NULL: a task in a root cgroup, which is never a container's.
-static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
+// cgroup_of is the id of the task's cgroup in the default hierarchy, or on a host
+// that keeps containers in v1 hierarchies only, in that of the pids controller.
+// 0: a task in a root cgroup, which is never a container's.
+static __always_inline u64 cgroup_of(struct task_struct *task)
 {
 	struct css_set *set = task->cgroups;
 	struct cgroup *cgroup = set->dfl_cgrp;
 
 	if (cgroup->level > 0)
-		return cgroup;
+		return cgroup->kn->id;
 	if (cgroup_v1) {
 		struct cgroup *pids = pids_cgroup(task);
 
 		if (pids->level > 0)
-			return pids;
+			return pids->kn->id | PIDS_BIT;
 	}
-	return record_host ? cgroup : NULL;
+	return record_host ? cgroup->kn->id : 0;
 }
 
 static __always_inline bool conmon_at(const char *name)
@@ -159,9 +164,9 @@ __noinline int keep_place(u64 id, u64 addr)
 
 // meet notes a container by its cgroup. Its name stays in `containers` until
 // user space has read it, however short the container's life.
-static __always_inline u64 meet(struct cgroup *cgroup, struct container *c)
+static __always_inline u64 meet(struct cgroup *cgroup, struct container *c, u64 bit)
 {
-	u64 id = BPF_CORE_READ(cgroup, kn, id);
+	u64 id = BPF_CORE_READ(cgroup, kn, id) | bit;
 
 	if (bpf_map_lookup_elem(&containers, &id) ||
 	    (selective && bpf_map_lookup_elem(&deselected, &id)))
@@ -175,9 +180,9 @@ static __always_inline u64 meet(struct cgroup *cgroup, struct container *c)
 }
 
 // classify finds out whose a cgroup is: the innermost ancestor's that is named
-// like a container's, 0 for nobody's. (It and keep_place take addresses and are
+// like a container's, 0 for nobody's. bit is its hierarchy's. (It and keep_place take addresses and are
 // global so that the verifier looks at them once, not at each place of use.)
-__noinline u64 classify(u64 addr)
+__noinline u64 classify(u64 addr, u64 bit)
 {
 	struct cgroup *cgroup = (struct cgroup *)addr;
 	struct container c = {};
@@ -187,7 +192,7 @@ __noinline u64 classify(u64 addr)
 			return 0;
 		bpf_probe_read_kernel_str(c.name, sizeof(c.name), BPF_CORE_READ(cgroup, kn, name));
 		if (names_container(&c))
-			return meet(cgroup, &c);
+			return meet(cgroup, &c, bit);
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 		if (!cgroup)
 			return 0;
@@ -196,15 +201,15 @@ __noinline u64 classify(u64 addr)
 }
 
 // verdict is what classify says of a cgroup, remembered.
-static __noinline u64 verdict(u64 addr)
+static __noinline u64 verdict(u64 addr, u64 bit)
 {
 	struct cgroup *cgroup = (struct cgroup *)addr;
-	u64 id = BPF_CORE_READ(cgroup, kn, id), *known, container;
+	u64 id = BPF_CORE_READ(cgroup, kn, id) | bit, *known, container;
 
 	known = bpf_map_lookup_elem(&verdicts, &id);
 	if (known)
 		return *known;
-	container = classify(addr);
+	container = classify(addr, bit);
 	bpf_map_update_elem(&verdicts, &id, &container, 0);
 	return container;
 }
@@ -214,7 +219,7 @@ static __noinline u64 verdict(u64 addr)
 // alone, and left the task in its own service's cgroup of the default hierarchy.
 static __noinline u64 container_of_task(struct task_struct *task)
 {
-	u64 container = cgroup_v1 ? verdict((u64)BPF_CORE_READ(task, cgroups, subsys[pids_cgrp_id], cgroup)) : 0;
+	u64 container = cgroup_v1 ? verdict((u64)BPF_CORE_READ(task, cgroups, subsys[pids_cgrp_id], cgroup), PIDS_BIT) : 0;
 
-	return container ?: verdict((u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
+	return container ?: verdict((u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), 0);
 }

@@ -153,11 +153,10 @@ static __always_inline bool recorded(struct thread *t, struct task_struct *task,
 // for a task of the host whose slot is taken.
 static __noinline struct thread *settle(struct task_struct *task)
 {
-	struct cgroup *cgroup = cgroup_of(task);
 	struct thread *t = known_thread(task);
 	u32 now = epoch, seen = moves;
 	u64 pids = cgroup_v1 ? pids_cgroup(task)->kn->id : 0;
-	u64 id = cgroup ? cgroup->kn->id : 0, container;
+	u64 id = cgroup_of(task), container;
 
 	if (!t || t->leaf != id || t->pids != pids) {
 		container = container_of_task(task);
@@ -224,9 +223,15 @@ int BPF_PROG(task_moved)
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(cgroup_gone, struct cgroup *cgroup)
 {
+	struct container *c;
 	u64 id = cgroup->kn->id;
-	struct container *c = bpf_map_lookup_elem(&containers, &id);
 
+	if (cgroup->root->hierarchy_id) {
+		if (!(cgroup->root->subsys_mask & 1 << pids_cgrp_id))
+			return 0; // of a hierarchy that nothing is read of
+		id |= PIDS_BIT;
+	}
+	c = bpf_map_lookup_elem(&containers, &id);
 	if (c) {
 		c->gone = bpf_ktime_get_boot_ns();
 		__sync_fetch_and_add(&news, 1);

@@ -72,6 +72,30 @@ func balance(rows []trace.Loss) map[string]int64 {
 	return sum
 }
 
+// TestForgetUnwanted loses an unwanted container before its counts are told: they are
+// told as left out all the same, as those of a wanted one are as written.
+func TestForgetUnwanted(t *testing.T) {
+	r, _ := gateRecorder(t, "name=web")
+	all := r.convert.containers
+	for n, name := range []string{"web", "db"} {
+		id := fmt.Sprintf("%064x", n)
+		all.learn(&trace.Container{ContainerID: id, Name: name, Facts: trace.FactsFull})
+		r.feed(r.meetFake(n), 1)
+		all.byID[id].goneNS, all.byID[id].told = 2, true
+	}
+	all.forget(forgetNS+3, r.forget)
+	if len(all.byCgroup) != 0 || len(r.ledger.tallies) != 4 {
+		t.Fatalf("%d containers and %d counts kept, want none and 4, which are not told yet", len(all.byCgroup), len(r.ledger.tallies))
+	}
+	sum := balance(r.ledger.rows(0, 1, false))
+	if sum[trace.LossEvents] != 1 || sum[trace.LossSequences] != 1 || sum[trace.LossDeselected] != 2 || sum["wrong"] != 0 {
+		t.Errorf("losses table: %v, want 1 event, 1 sequence and 2 deselected", sum)
+	}
+	if len(r.ledger.tallies) != 0 {
+		t.Errorf("%d counts kept once they are told", len(r.ledger.tallies))
+	}
+}
+
 // TestHold feeds containers that are known to be wanted, found to be wanted,
 // found to be unwanted, and never known; and wants rows and counts to agree.
 func TestHold(t *testing.T) {

@@ -28,7 +28,13 @@ type tally struct {
 	bad            uint64 // records that could not be decoded
 	dropped        uint64 // of those read, by the selection
 	told           struct{ produced, lost, deselected uint64 }
+
+	gone     bool // its container was forgotten
+	unwanted bool // which was unwanted; of one that is there, verdictOf tells
 }
+
+// complete reports whether all that was produced was told.
+func (t *tally) complete() bool { return t.told.produced+t.told.deselected == t.produced }
 
 // ledger keeps produced = written + lost, by container and class.
 type ledger struct {
@@ -103,7 +109,7 @@ func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 			produced = max(t.told.produced, min(produced, t.read+lost))
 		}
 		row := trace.Loss{FromNS: fromNS, ToNS: toNS, ContainerID: t.id, CgroupID: key.cgroup}
-		switch l.verdictOf(key.cgroup) {
+		switch l.verdictOf(key.cgroup, t) {
 		case undecided:
 			continue // until it is known whether what is held back will be written
 		case unwanted:
@@ -115,13 +121,15 @@ func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 				t.told.deselected += uint64(row.Produced)
 			}
 		}
-		if produced == t.told.produced && lost == t.told.lost || int(key.class) >= len(classes) {
-			continue
+		if (produced != t.told.produced || lost != t.told.lost) && int(key.class) < len(classes) {
+			row.Class = classes[key.class]
+			row.Produced, row.Lost = int64(produced-t.told.produced), int64(lost-t.told.lost)
+			rows = append(rows, row)
+			t.told.produced, t.told.lost = produced, lost
 		}
-		row.Class = classes[key.class]
-		row.Produced, row.Lost = int64(produced-t.told.produced), int64(lost-t.told.lost)
-		rows = append(rows, row)
-		t.told.produced, t.told.lost = produced, lost
+		if t.gone && t.complete() {
+			l.drop(key)
+		}
 	}
 	if n := int64(l.uncounted - l.told); n > 0 {
 		rows = append(rows, trace.Loss{FromNS: fromNS, ToNS: toNS, Class: trace.LossEvents, Produced: n, Lost: n})
@@ -142,23 +150,36 @@ func (l *ledger) losing() bool {
 	return l.uncounted != l.told
 }
 
-func (l *ledger) verdictOf(cgroup uint64) verdict {
-	if l.verdict == nil {
+func (l *ledger) verdictOf(cgroup uint64, t *tally) verdict {
+	switch {
+	case t.gone && t.unwanted:
+		return unwanted
+	case t.gone || l.verdict == nil:
 		return wanted
 	}
 	return l.verdict(cgroup)
 }
 
-// forget drops a container's counts, after its last row.
+// forget drops a container's counts, now or as soon as they are told.
 func (l *ledger) forget(cgroup uint64) {
-	l.last = nil
 	for class := range uint32(len(classes)) {
-		if t, ok := l.tallies[countKey{cgroup, class}]; !ok || t.told.produced+t.told.deselected != t.produced {
+		key := countKey{cgroup, class}
+		t, ok := l.tallies[key]
+		if !ok {
 			continue
 		}
-		delete(l.tallies, countKey{cgroup, class})
-		if l.kernel != nil {
-			_ = l.kernel.Delete(bpf.MayflyCountKey{Cgroup: cgroup, Class: class}) // may be gone
+		t.unwanted = l.verdictOf(cgroup, t) == unwanted
+		t.gone = true
+		if t.complete() {
+			l.drop(key)
 		}
+	}
+}
+
+func (l *ledger) drop(key countKey) {
+	l.last = nil
+	delete(l.tallies, key)
+	if l.kernel != nil {
+		_ = l.kernel.Delete(bpf.MayflyCountKey{Cgroup: key.cgroup, Class: key.class}) // may be gone
 	}
 }

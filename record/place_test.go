@@ -126,6 +126,83 @@ func TestHybrid(t *testing.T) {
 	}
 }
 
+// TestHybridNumbers removes a cgroup of another v1 hierarchy that has the number of a
+// container's in the pids controller's: each hierarchy numbers its own. The container
+// goes on, and so does what is recorded of it.
+func TestHybridNumbers(t *testing.T) {
+	const pids, other = "/sys/fs/cgroup/pids", "/sys/fs/cgroup/freezer"
+	for _, dir := range []string{pids, other} {
+		if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {
+			dockertest.Cannot(t, "no v1 hierarchies of the pids controller and the freezer")
+		}
+	}
+	service := mkCgroups(t, cgroupRoot(t), "mayfly-"+randomID()[:8]+".service")
+	id, dir, twin := twins(t, pids, other)
+	c, execs := recordIn(t, id, func() {
+		run := func() {
+			if out, err := inCgroup(t, service, "moved:"+filepath.Join(dir, "cgroup.procs")).Output(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		run()
+		if err := os.Remove(twin); err != nil {
+			t.Fatal(err)
+		}
+		run()
+	})
+	if execs != 2 || c.FinishedNS != nil {
+		t.Errorf("got %d execs, finished %v; want 2, and a container that goes on", execs, c.FinishedNS)
+	}
+}
+
+// twins makes a container's cgroup in one hierarchy, and a cgroup in another that has
+// the same number.
+func twins(t *testing.T, root, other string) (id, dir, twin string) {
+	t.Helper()
+	number := func(dir string) uint64 {
+		var stat unix.Stat_t
+		if err := unix.Stat(dir, &stat); err != nil {
+			t.Fatal(err)
+		}
+		return stat.Ino
+	}
+	next := func(root string) (dir string, n uint64) {
+		dir = filepath.Join(root, randomID())
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return dir, number(dir)
+	}
+	// A new cgroup takes some numbers for its files, in each hierarchy not as many: so
+	// there are many to meet.
+	dirs := map[uint64]string{}
+	t.Cleanup(func() {
+		for _, dir := range dirs {
+			removeCgroup(dir)
+		}
+	})
+	first, from := next(other)
+	removeCgroup(first)
+	var last uint64
+	for len(dirs) < 64 {
+		if dir, last = next(root); last > from {
+			dirs[last] = dir
+		} else {
+			removeCgroup(dir)
+		}
+	}
+	for from < last {
+		twin, from = next(other)
+		if dir, ok := dirs[from]; ok {
+			t.Cleanup(func() { removeCgroup(twin) })
+			return filepath.Base(dir), dir, twin
+		}
+		removeCgroup(twin)
+	}
+	dockertest.Cannot(t, "no two cgroups of one number came about")
+	return "", "", ""
+}
+
 // childMoved joins a cgroup and runs a program there.
 func childMoved(procs string) error {
 	if err := os.WriteFile(procs, []byte(strconv.Itoa(os.Getpid())), 0); err != nil {

@@ -140,26 +140,34 @@ func TestShortContainers(t *testing.T) {
 	}
 }
 
-// TestForget meets, learns of and loses 20,000 containers at a rate of 500 a
-// second, and wants what is kept to stay within what the last half minute needs.
+// TestForget meets, learns of and loses 60,000 containers at a rate of 500 a
+// second, and wants what is kept to stay within what the last half minute needs, and
+// counts within what was produced since the files were sealed, each 40 seconds here.
 func TestForget(t *testing.T) {
 	cs := newContainers(nil, nil)
 	ledger := newLedger(nil)
-	most := 0
-	for i := range 20_000 {
+	most, counts := 0, 0
+	for i := range 60_000 {
 		bootNS := int64(i) * secondNS / 500
 		value := bpf.MayflyContainer{First: uint64(bootNS), Gone: uint64(bootNS) + 1}
 		for j, b := range fmt.Sprintf("docker-%064x.scope", i) {
 			value.Name[j] = int8(b)
 		}
 		c := cs.meet(uint64(i), &value)
-		ledger.of(c.cgroup, bpf.ClassEvents).read++
+		t := ledger.of(c.cgroup, bpf.ClassEvents)
+		t.produced, t.read = 3, 3
 		cs.learn(&trace.Container{ContainerID: c.id, Name: "short", Facts: trace.FactsFull})
 		if i%500 == 499 {
 			cs.rows(0, &clock{})
 			cs.forget(bootNS, ledger.forget)
-			most = max(most, len(cs.byCgroup), len(cs.byID), len(cs.facts), len(ledger.tallies))
+			most, counts = max(most, len(cs.byCgroup), len(cs.byID), len(cs.facts)), max(counts, len(ledger.tallies))
 		}
+		if i%20_000 == 19_999 {
+			ledger.rows(0, 1, false)
+		}
+	}
+	if bound := 500 * (40 + 2); counts > bound {
+		t.Errorf("counts of %d containers kept, want %d at most", counts, bound)
 	}
 	if bound := 500 * (forgetNS/int(secondNS) + 2); most > bound || len(cs.order) > maxFacts {
 		t.Errorf("%d containers kept and %d ids, want %d and %d at most", most, len(cs.order), bound, maxFacts)
