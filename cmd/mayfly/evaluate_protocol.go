@@ -181,7 +181,7 @@ func (o *evaluateOptions) runSplit(ctx context.Context, features []string, stdou
 	opts := evaluate.SplitOptions{Detector: o.detectorOptions(), Labels: o.labels, LeaveOut: o.protocol != "holdout", Holdout: o.holdout,
 		Seeds: o.seeds, Baselines: o.baselines, Poison: o.poison, AllowLeakage: o.leakage, Measure: evaluate.DefaultMeasureOptions()}
 	opts.Detector.Threads, opts.Measure.Aftermath, opts.Measure.Bootstrap = o.threads, o.aftermath, o.bootstrap()
-	done := func() {}
+	var done func()
 	if opts.LeaveOut {
 		opts.Progress, done = stepProgress(ctx, stderr, "splits")
 	} else {
