@@ -4,6 +4,7 @@
 package flags
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,10 +68,10 @@ func SetTrain(flags *pflag.FlagSet, opts *train.Options, version string) error {
 	d := &opts.Detector
 	if flags.Changed("fpr") {
 		if d.Budget.FalsePositiveRate == 0 { // which would mean no wish
-			return fmt.Errorf("train: --fpr: want more than 0 and less than 1, got 0")
+			return errors.New("train: --fpr: want more than 0 and less than 1, got 0")
 		}
 		if flags.Changed("alarms-per-container-day") {
-			return fmt.Errorf("train: give --fpr or --alarms-per-container-day, not both")
+			return errors.New("train: give --fpr or --alarms-per-container-day, not both")
 		}
 		d.Budget.AlarmsPerContainerDay = 0
 	}
@@ -82,7 +83,7 @@ func SetTrain(flags *pflag.FlagSet, opts *train.Options, version string) error {
 		return fmt.Errorf("train: %w (see mayfly train -h)", err)
 	}
 	if opts.Split.By == train.SplitNone && flags.Changed("holdout") {
-		return fmt.Errorf("train: --holdout holds nothing back without --split container or time")
+		return errors.New("train: --holdout holds nothing back without --split container or time")
 	}
 	return nil
 }
