@@ -148,6 +148,6 @@ func TestAll(t *testing.T) {
 		}
 	}
 	if !found {
-		t.Error("no exit of sh with status 5")
+		t.Errorf("no exit of sh with status 5; lost %v", rec.summary.Lost)
 	}
 }
