@@ -3,6 +3,7 @@ package deploy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -260,11 +261,11 @@ func (c *cluster) kill(node string) {
 			pids[parent] = true
 		}
 	}
-	if len(pids) < 4 {
-		c.t.Fatalf("%d processes of node %s found, want its slurmd, slurmstepd, the task and its mayfly", len(pids), node)
+	if len(pids) < 3 { // mayfly itself may have been faster than the one that stops it
+		c.t.Fatalf("%d processes of node %s found, want its slurmd, slurmstepd and the task", len(pids), node)
 	}
 	for pid := range pids {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			c.t.Errorf("process %d of node %s: %v", pid, node, err)
 		}
 	}
