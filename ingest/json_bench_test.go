@@ -189,7 +189,7 @@ func BenchmarkFalco(b *testing.B) {
 
 func BenchmarkTracee(b *testing.B) {
 	type line struct {
-		Timestamp       int64
+		Timestamp       json.RawMessage
 		ThreadStartTime int64
 		ProcessorID     int64  `json:"processorId"`
 		CgroupID        int64  `json:"cgroupId"`
