@@ -73,8 +73,9 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 		base := group
 		owns[i] = func(g int) bool { return spec.Has(base + g) }
 		group += f.Groups()
-		w.Features = append(w.Features, *described)
-		err = count(ctx, f, owns[i], s.Sample)
+		if err = w.add(path, described); err == nil {
+			err = count(ctx, f, owns[i], s.Sample)
+		}
 		if err = errors.Join(err, f.Close()); err != nil {
 			return nil, err
 		}
@@ -106,6 +107,20 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 		return nil, err
 	}
 	return s.Sample, m.Write(dir)
+}
+
+// add takes one more file into the work, unless it does not go with those before.
+func (w *work) add(path string, f *features) error {
+	for _, before := range w.Features {
+		switch {
+		case before.WidthNS != f.WidthNS:
+			return fmt.Errorf("%s: windows of %d ns, %s has %d ns", path, f.WidthNS, before.Name, before.WidthNS)
+		case before.TailSHA256 == f.TailSHA256 && before.Bytes == f.Bytes:
+			return fmt.Errorf("%s: holds the same windows as %s, which is given too", path, before.Name)
+		}
+	}
+	w.Features = append(w.Features, *f)
+	return nil
 }
 
 func describe(path string) (*feature.File, *features, error) {
