@@ -73,7 +73,9 @@ func runInspect(cmd *cobra.Command, path string, opts inspectOptions) error {
 	for _, err := range bad {
 		fmt.Fprintf(cmd.ErrOrStderr(), "mayfly: left out: %s\n", oneLine(err))
 	}
-	in, err := trace.Inspect(cmd.Context(), t, trace.InspectOptions{})
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "inspect", eventRows(t), 1)
+	in, err := trace.Inspect(ctx, t, trace.InspectOptions{})
+	done()
 	if err != nil {
 		return err
 	}

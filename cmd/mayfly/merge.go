@@ -77,14 +77,18 @@ func runMerge(cmd *cobra.Command, dir string, opts mergeOptions) error {
 	ctx, w := cmd.Context(), cmd.ErrOrStderr()
 	switch members[0].Stage {
 	case ingest.Stage:
+		ctx, done := withProgress(ctx, w, "merge", featureRows(inputs), 1)
 		report, err := ingest.MergeShards(ctx, dir, members, opts.out)
+		done()
 		if err != nil {
 			return err
 		}
 		printIngest(w, report, ingest.Options{Output: opts.out})
 		return nil
 	case train.Stage:
+		ctx, done := withProgress(ctx, w, "merge", featureRows(inputs), 1+trainPasses) // and one to gather them
 		trained, err := train.FitShards(ctx, dir, members, opts.threads)
+		done()
 		if err != nil {
 			return err
 		}

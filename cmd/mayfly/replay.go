@@ -215,7 +215,9 @@ func runReplayShard(ctx context.Context, d *detector.Detector, traces []string, 
 	if err != nil {
 		return err
 	}
+	ctx, done := withProgress(ctx, opts.stderr, "replay", 0, 1)
 	report, err := replay.RunShard(ctx, d, traces, part, opts.OutputPath, opts.Options)
+	done()
 	if err != nil {
 		return err
 	}

@@ -105,8 +105,7 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 	if opts.shard != "" {
 		return runTrainShard(cmd, args, part, opts)
 	}
-	const passes = 4 // over the windows: what there is, what is known, scales, forest
-	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", featureRows(args), passes)
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", featureRows(args), trainPasses)
 	trained, err := train.Run(ctx, args, opts.Options)
 	done()
 	if err != nil {
@@ -124,13 +123,20 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 
 // runTrainShard does one part of the work.
 func runTrainShard(cmd *cobra.Command, args []string, part shard.Spec, opts trainOptions) error {
-	sample, err := train.RunShard(cmd.Context(), args, part, opts.out, opts.Options)
+	const passes = 2 // over the part's own row groups, about an Nth of all
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", featureRows(args)/int64(part.Count), passes)
+	sample, err := train.RunShard(ctx, args, part, opts.out, opts.Options)
+	done()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "mayfly: %s: kept %d of %d windows to learn from\n", filepath.Join(opts.out, part.Name()), sample.Kept(), sample.Total())
 	return nil
 }
+
+// trainPasses are how often training goes through the windows: what there is, what is
+// known, scales, forest.
+const trainPasses = 4
 
 func printTrained(cmd *cobra.Command, path string, m *detector.Manifest) {
 	w, n := cmd.ErrOrStderr(), m.Training
