@@ -244,25 +244,10 @@ func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
 	})
 }
 
-// joinWindows puts the windows of one FEATURES file that the sample of all keeps
-// together.
+// joinWindows makes one file of the windows that the sample of all keeps of one
+// FEATURES file.
 func joinWindows(ctx context.Context, parts []string, sample *train.Sample, to string) error {
-	return withInputs(ctx, parts, func(paths []string) error {
-		out, err := feature.CreateFile(to)
-		if err != nil {
-			return err
-		}
-		err = feature.MergeFiles(ctx, paths, filepath.Dir(to), func(w *feature.Window) error {
-			if !sample.Keeps(w) {
-				return nil
-			}
-			return out.Append(w)
-		})
-		if err != nil {
-			return errors.Join(err, out.Abort())
-		}
-		return out.Close(&feature.Provenance{})
-	})
+	return withInputs(ctx, parts, func(paths []string) error { return train.Join(ctx, paths, sample, to, 0) })
 }
 
 // fileWindows reads a FEATURES file from its begin.

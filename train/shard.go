@@ -243,7 +243,7 @@ func FitShards(ctx context.Context, dir string, members []shard.Member, threads 
 			return nil, fmt.Errorf("%s: no shard says what %s is", dir, f.Name)
 		}
 		joined := filepath.Join(temp, fmt.Sprintf("%d.parquet", i))
-		if err := join(ctx, parts[i], sample, joined, f.WidthNS); err != nil {
+		if err := Join(ctx, parts[i], sample, joined, f.WidthNS); err != nil {
 			return nil, err
 		}
 		sources = append(sources, Source{Name: f.Name, SHA256: sums[i], Windows: f.Windows, FromNS: f.FromNS, WidthNS: f.WidthNS, Records: recordsOf(joined)})
@@ -251,8 +251,9 @@ func FitShards(ctx context.Context, dir string, members []shard.Member, threads 
 	return Fit(ctx, sources, sample, w.Options)
 }
 
-// join puts the windows of one FEATURES file that the sample of all keeps together.
-func join(ctx context.Context, parts []string, sample *Sample, to string, widthNS int64) error {
+// Join makes one file of the windows that the sample of all keeps of one FEATURES file,
+// which shards have left in parts: widthNS is what the file says of its windows, 0 nothing.
+func Join(ctx context.Context, parts []string, sample *Sample, to string, widthNS int64) error {
 	out, err := feature.CreateFile(to)
 	if err != nil {
 		return err
