@@ -178,7 +178,7 @@ func (a *atom) exists(f field) {
 		a.event = func(e *event) truth { _, _, st := f.addrs(e); return is(st) }
 	default:
 		a.event = func(e *event) truth {
-			if e.tree.parent(e.host, e.who) != nil {
+			if e.parent(e.process(), 0) != nil {
 				return yes
 			}
 			return unknown
@@ -222,9 +222,9 @@ func (a *atom) compileAncestors(c *check, f field) string {
 	match, cost, problem := textMatcher(c.op, c.values)
 	a.cost = f.cost + cost
 	a.event = func(e *event) truth {
-		p := e.who
-		for range maxAncestor {
-			if p = e.tree.parent(e.host, p); p == nil {
+		p := e.process()
+		for n := range maxAncestor {
+			if p = e.parent(p, n); p == nil {
 				return unknown
 			}
 			if s, st := f.above(p); st == has && match(s) {

@@ -54,19 +54,6 @@ var recordedTypes = func() map[string]trace.Kind {
 	return all
 }()
 
-// event is the row that comparisons look at.
-type event struct {
-	b        *trace.EventBatch
-	i        int
-	kind     trace.Kind
-	host     int
-	hostname string
-	arm      bool     // the machine has ARM's open flags
-	who      *process // who made the call, after it
-	tree     *processes
-	number   int64 // of the event, from 1
-}
-
 // state says whether a field has a value.
 type state uint8
 
@@ -86,8 +73,8 @@ const (
 )
 
 func (e *event) directory() bool {
-	flags, _ := e.b.Flags(e.i)
-	if e.arm {
+	flags, _ := e.flags()
+	if e.isARM() {
 		return flags&0x4000 != 0
 	}
 	return flags&0x10000 != 0
@@ -104,11 +91,11 @@ func (e *event) socket() bool {
 	return false
 }
 
-func (e *event) internet() bool { return e.socket() && strings.HasPrefix(e.b.Family(e.i), "inet") }
+func (e *event) internet() bool { return e.socket() && strings.HasPrefix(e.family(), "inet") }
 
 // failed says whether the call failed; unknown when its result is not recorded.
 func (e *event) failed() truth {
-	ret, ok := e.b.Ret(e.i)
+	ret, ok := e.ret()
 	if !ok {
 		return unknown
 	}

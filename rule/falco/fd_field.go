@@ -19,7 +19,7 @@ func evtFailed(e *event) (int64, state) {
 }
 
 func evtRes(e *event) (string, state) {
-	ret, ok := e.b.Ret(e.i)
+	ret, ok := e.ret()
 	if !ok {
 		return "", missing
 	}
@@ -30,7 +30,7 @@ func openFor(e *event, write bool) (int64, state) {
 	if !e.isOpen() {
 		return 0, null
 	}
-	flags, ok := e.b.Flags(e.i)
+	flags, ok := e.flags()
 	if !ok {
 		return 0, missing
 	}
@@ -49,7 +49,7 @@ func fdNum(e *event) (int64, state) {
 		}
 		return 0, null
 	}
-	ret, ok := e.b.Ret(e.i)
+	ret, ok := e.ret()
 	return known(max(ret, -1), ok)
 }
 
@@ -69,7 +69,7 @@ func fdType(e *event, names fdKinds) (string, state) {
 	case !e.socket():
 		return "", null
 	}
-	switch e.b.Family(e.i) {
+	switch e.family() {
 	case "inet":
 		return names.inet, has
 	case "inet6":
@@ -83,10 +83,10 @@ func fdType(e *event, names fdKinds) (string, state) {
 func fdName(e *event) (string, state) {
 	switch {
 	case e.isOpen():
-		return recorded(e.b.Path(e.i))
+		return recorded(e.path())
 	case !e.socket() || e.unconnected():
 		return "", null
-	case e.b.Family(e.i) == "unix":
+	case e.family() == "unix":
 		return unixName(e)
 	}
 	from, s := endpoint(e, client)
@@ -106,9 +106,9 @@ func fdName(e *event) (string, state) {
 const unixPointers = "0->0 "
 
 func unixName(e *event) (string, state) {
-	path := e.b.LocalAddr(e.i)
+	path := e.localAddr()
 	if e.kind == trace.Connect {
-		path = e.b.Addr(e.i)
+		path = e.addr()
 	}
 	if path == "" {
 		return "", missing
@@ -123,7 +123,7 @@ func unixName(e *event) (string, state) {
 // end (parsers.cpp, parse_connect_exit, as Falco has it since 0.42). What was asked
 // for is evt.arg.addr.
 func (e *event) unconnected() bool {
-	ret, ok := e.b.Ret(e.i)
+	ret, ok := e.ret()
 	return e.kind == trace.Connect && ok && ret < 0 && ret != -inProgress
 }
 
@@ -168,9 +168,9 @@ func port(e *event, s side) (int64, state) {
 		return 0, null
 	}
 	if own {
-		return known(e.b.LocalPort(e.i))
+		return known(e.localPort())
 	}
-	return known(e.b.Port(e.i))
+	return known(e.port())
 }
 
 func address(e *event, s side) (a, none netip.Addr, st state) {
@@ -178,9 +178,9 @@ func address(e *event, s side) (a, none netip.Addr, st state) {
 	if !e.internet() || !exists || e.unconnected() {
 		return a, none, null
 	}
-	text := e.b.Addr(e.i)
+	text := e.addr()
 	if own {
-		text = e.b.LocalAddr(e.i)
+		text = e.localAddr()
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -222,7 +222,7 @@ func isServer(e *event) (int64, state) {
 // connected is whether the connection stands. One that was begun in the
 // background (EINPROGRESS) may, later.
 func connected(e *event) (int64, state) {
-	ret, ok := e.b.Ret(e.i)
+	ret, ok := e.ret()
 	switch {
 	case e.kind == trace.Accept:
 		return truthNumber(true)
@@ -268,13 +268,13 @@ var eventArguments = map[string]func(e *event) (string, state){
 		if e.kind != trace.Mount {
 			return "", null
 		}
-		return recorded(e.b.Addr(e.i))
+		return recorded(e.addr())
 	},
 	"request": func(e *event) (string, state) {
 		if e.kind != trace.Ptrace {
 			return "", null
 		}
-		n, ok := e.b.Arg(e.i)
+		n, ok := e.arg()
 		if name := ptraceRequests[n]; ok && name != "" {
 			return name, has
 		}
@@ -286,11 +286,11 @@ var eventArguments = map[string]func(e *event) (string, state){
 
 // argAddr is the address that a call was given, as the kernel took it.
 func argAddr(e *event) (string, state) {
-	addr, p := e.b.Addr(e.i), e.b.Port
+	addr, port := e.addr(), e.port
 	switch e.kind {
 	case trace.Connect:
 	case trace.Bind:
-		addr, p = e.b.LocalAddr(e.i), e.b.LocalPort
+		addr, port = e.localAddr(), e.localPort
 	default:
 		return "", null
 	}
@@ -300,7 +300,7 @@ func argAddr(e *event) (string, state) {
 	case !e.internet():
 		return addr, has
 	}
-	n, ok := p(e.i)
+	n, ok := port()
 	return addr + ":" + strconv.FormatInt(n, 10), stateOf(ok)
 }
 
@@ -314,7 +314,7 @@ func stateOf(ok bool) state {
 func argPath(e *event, kinds ...trace.Kind) (string, state) {
 	for _, kind := range kinds {
 		if e.kind == kind {
-			return recorded(e.b.Path(e.i))
+			return recorded(e.path())
 		}
 	}
 	return "", null
@@ -323,7 +323,7 @@ func argPath(e *event, kinds ...trace.Kind) (string, state) {
 func argPath2(e *event, kinds ...trace.Kind) (string, state) {
 	for _, kind := range kinds {
 		if e.kind == kind {
-			return recorded(e.b.Path2(e.i))
+			return recorded(e.path2())
 		}
 	}
 	return "", null
@@ -332,7 +332,7 @@ func argPath2(e *event, kinds ...trace.Kind) (string, state) {
 func argFlags(e *event) (string, state) {
 	switch e.kind {
 	case trace.FileOpen:
-		flags, ok := e.b.Flags(e.i)
+		flags, ok := e.flags()
 		if !ok {
 			return "", missing
 		}
@@ -351,7 +351,7 @@ func argClone(e *event, kind trace.Kind) (string, state) {
 	if e.kind != kind {
 		return "", null
 	}
-	flags, ok := e.b.Flags(e.i)
+	flags, ok := e.flags()
 	if !ok {
 		return "", missing
 	}
@@ -359,7 +359,7 @@ func argClone(e *event, kind trace.Kind) (string, state) {
 }
 
 func argMode(e *event) (string, state) {
-	mode, ok := e.b.Mode(e.i)
+	mode, ok := e.mode()
 	switch {
 	case e.kind != trace.Chmod && e.kind != trace.FileOpen:
 		return "", null

@@ -46,12 +46,12 @@ func lookUp(ref *fieldRef) (f field, reason string) {
 
 var fields = map[string]field{
 	// Of the event. Its type is decided before anything is read, see compile.
-	"evt.num":           {cost: 1, number: func(e *event) (int64, state) { return e.number, has }},
-	"evt.rawtime":       {cost: 1, number: func(e *event) (int64, state) { return e.b.TimeNS(e.i), has }},
-	"evt.hostname":      {cost: 2, text: func(e *event) (string, state) { return recorded(e.hostname) }},
+	"evt.num":           {cost: 1, number: func(e *event) (int64, state) { return e.number(), has }},
+	"evt.rawtime":       {cost: 1, number: func(e *event) (int64, state) { return e.timeNS(), has }},
+	"evt.hostname":      {cost: 2, text: func(e *event) (string, state) { return recorded(e.hostName()) }},
 	"evt.dir":           {fixed: "<"},
 	"evt.source":        {fixed: "syscall"},
-	"evt.rawres":        {cost: 1, number: func(e *event) (int64, state) { return known(e.b.Ret(e.i)) }},
+	"evt.rawres":        {cost: 1, number: func(e *event) (int64, state) { return known(e.ret()) }},
 	"evt.failed":        {cost: 1, number: evtFailed, parse: parseBool},
 	"evt.count":         {cost: 1, number: func(*event) (int64, state) { return 1, has }},
 	"evt.res":           {cost: 2, text: evtRes},
@@ -59,28 +59,28 @@ var fields = map[string]field{
 	"evt.is_open_write": {cost: 1, number: func(e *event) (int64, state) { return openFor(e, true) }, parse: parseBool},
 
 	// Of the process that made the call.
-	"proc.name":       {cost: 2, text: func(e *event) (string, state) { return recorded(e.who.comm) }},
-	"proc.exepath":    {cost: 2, text: func(e *event) (string, state) { return recorded(e.who.exe) }},
-	"proc.exe":        {cost: 2, text: func(e *event) (string, state) { return argv0(e.who) }},
-	"proc.cmdline":    {cost: 6, text: func(e *event) (string, state) { return commandLine(e.who) }},
+	"proc.name":       {cost: 2, text: func(e *event) (string, state) { return recorded(e.process().comm) }},
+	"proc.exepath":    {cost: 2, text: func(e *event) (string, state) { return recorded(e.process().exe) }},
+	"proc.exe":        {cost: 2, text: func(e *event) (string, state) { return argv0(e.process()) }},
+	"proc.cmdline":    {cost: 6, text: func(e *event) (string, state) { return commandLine(e.process()) }},
 	"proc.exeline":    {cost: 6, text: exeLine},
-	"proc.args":       {cost: 6, text: func(e *event) (string, state) { return arguments(e.who) }},
+	"proc.args":       {cost: 6, text: func(e *event) (string, state) { return arguments(e.process()) }},
 	"proc.cwd":        {cost: 3, text: cwd},
 	"proc.cmdnargs":   {cost: 2, number: argumentCount},
 	"proc.cmdlenargs": {cost: 3, number: argumentBytes},
-	"proc.pid":        {cost: 1, number: func(e *event) (int64, state) { return int64(e.b.PID(e.i)), has }},
-	"proc.ppid":       {cost: 1, number: func(e *event) (int64, state) { return int64(e.b.PPID(e.i)), has }},
+	"proc.pid":        {cost: 1, number: func(e *event) (int64, state) { return int64(e.pid()), has }},
+	"proc.ppid":       {cost: 1, number: func(e *event) (int64, state) { return int64(e.ppid()), has }},
 	"proc.duration":   {cost: 1, number: duration},
 	"proc.is_exe_upper_layer": {cost: 2, parse: parseBool,
 		number: func(e *event) (int64, state) { return origin(e, trace.OriginWritten) }},
 	"proc.is_exe_from_memfd": {cost: 2, parse: parseBool,
 		number: func(e *event) (int64, state) { return origin(e, trace.OriginMemfd) }},
-	"thread.tid":    {cost: 1, number: func(e *event) (int64, state) { return int64(e.b.TID(e.i)), has }},
-	"thread.ismain": {cost: 1, number: func(e *event) (int64, state) { return truthNumber(e.b.TID(e.i) == e.b.PID(e.i)) }, parse: parseBool},
+	"thread.tid":    {cost: 1, number: func(e *event) (int64, state) { return int64(e.tid()), has }},
+	"thread.ismain": {cost: 1, number: func(e *event) (int64, state) { return truthNumber(e.tid() == e.pid()) }, parse: parseBool},
 	"user.uid":      {cost: 1, number: func(e *event) (int64, state) { return known(userID(e)) }},
 	"user.name":     {cost: 2, text: func(e *event) (string, state) { return rootName(userID(e)) }},
-	"group.gid":     {cost: 1, number: func(e *event) (int64, state) { return known(e.b.GID(e.i)) }},
-	"group.name":    {cost: 2, text: func(e *event) (string, state) { return rootName(e.b.GID(e.i)) }},
+	"group.gid":     {cost: 1, number: func(e *event) (int64, state) { return known(e.gid()) }},
+	"group.name":    {cost: 2, text: func(e *event) (string, state) { return rootName(e.gid()) }},
 
 	// Of the file or socket.
 	"fd.num":       {cost: 1, number: fdNum},
@@ -143,9 +143,9 @@ var services = map[string]int64{"ssh": 22, "domain": 53, "http": 80, "https": 44
 // userID is the effective user after the call.
 func userID(e *event) (int64, bool) {
 	if e.kind == trace.SetUID && e.failed() == no {
-		return e.b.Arg(e.i)
+		return e.arg()
 	}
-	return e.b.UID(e.i)
+	return e.uid()
 }
 
 func rootName(id int64, ok bool) (string, state) {

@@ -2,6 +2,7 @@ package falco
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"strings"
@@ -22,6 +23,7 @@ type process struct {
 	ran     bool   // its exec is known: argv, cwd and origin are
 	cmdline string // comm and arguments, made when it is first asked for
 	args    string
+	like    uint64 // see likeness; 0: not known yet
 }
 
 type hostPID struct {
@@ -36,18 +38,22 @@ type processes struct {
 	byPID  map[hostPID]*process
 	ended  []hostPID // in the order of their end
 	words  map[string]string
+	likes  map[string]uint64
+	liked  uint64 // the last number given
+	buf    []byte
 	last   *process // of the row before: most rows have the same
 	lastID hostPID
 }
 
-// maxEnded bounds the ended processes that are remembered, maxWords the strings.
+// maxEnded bounds the ended processes that are remembered, maxWords the strings,
+// and the likenesses.
 const (
 	maxEnded = 1 << 17
 	maxWords = 1 << 17
 )
 
 func newProcesses() *processes {
-	return &processes{hosts: map[string]int{}, byPID: map[hostPID]*process{}, words: map[string]string{}}
+	return &processes{hosts: map[string]int{}, byPID: map[hostPID]*process{}, words: map[string]string{}, likes: map[string]uint64{}}
 }
 
 func (ps *processes) host(name string) int {
@@ -103,11 +109,11 @@ func (ps *processes) see(host int, b *trace.EventBatch, i int, kind trace.Kind) 
 	}
 	if !p.ran || p.comm == "" {
 		if comm := b.Comm(i); comm != p.comm {
-			p.comm, p.cmdline = ps.word(comm), ""
+			p.comm, p.cmdline, p.like = ps.word(comm), "", 0
 		}
 	}
 	if exe := b.Exe(i); exe != p.exe && exe != "" {
-		p.exe = ps.word(exe)
+		p.exe, p.like = ps.word(exe), 0
 	}
 	return p
 }
@@ -118,7 +124,7 @@ func (ps *processes) ran(p *process, b *trace.EventBatch, i int) {
 	if path == "" {
 		path = b.Exe(i)
 	}
-	p.ran, p.cmdline, p.args = true, "", ""
+	p.ran, p.cmdline, p.args, p.like = true, "", "", 0
 	p.comm, p.exe, p.cwd, p.origin = ps.word(b.Comm(i)), ps.word(path), ps.word(b.Cwd(i)), ps.word(b.ExeOrigin(i))
 	p.argv = make([]string, b.ArgvLen(i))
 	for j := range p.argv {
@@ -136,7 +142,7 @@ func (ps *processes) forked(p *process, host int, b *trace.EventBatch, i int) {
 		return
 	}
 	copied := *p
-	copied.startNS, copied.pid, copied.ppid = 0, int32(child), p.pid
+	copied.startNS, copied.pid, copied.ppid, copied.like = 0, int32(child), p.pid, 0
 	id := hostPID{host, int32(child)}
 	ps.byPID[id] = &copied
 	if ps.lastID == id {
@@ -156,6 +162,33 @@ func (ps *processes) end(id hostPID) {
 	ps.ended = append(ps.ended[:0], ps.ended[maxEnded:]...)
 	ps.last = nil
 }
+
+// likeness numbers what comparisons can ask of a process: two of the same number
+// are the same to them.
+func (ps *processes) likeness(p *process) uint64 {
+	if p.like != 0 {
+		return p.like
+	}
+	key := ps.buf[:0]
+	for _, s := range append([]string{p.comm, p.exe, p.cwd, p.origin}, p.argv...) {
+		key = append(binary.AppendUvarint(key, uint64(len(s))), s...)
+	}
+	key = append(key, truthByte(p.ran), truthByte(p.pid == 1))
+	ps.buf = key
+	like, ok := ps.likes[string(key)]
+	if !ok {
+		if len(ps.likes) >= maxWords {
+			clear(ps.likes) // numbers are never given twice
+		}
+		ps.liked++
+		like = ps.liked
+		ps.likes[string(key)] = like
+	}
+	p.like = like
+	return like
+}
+
+func truthByte(b bool) byte { return byte(truthOf(b)) }
 
 // parent returns who began p; nil when that is not known.
 func (ps *processes) parent(host int, p *process) *process {

@@ -30,8 +30,8 @@ func arguments(p *process) (string, state) {
 }
 
 func exeLine(e *event) (string, state) {
-	first, s := argv0(e.who)
-	if args := e.who.arguments(); s == has && args != "" {
+	first, s := argv0(e.process())
+	if args := e.process().arguments(); s == has && args != "" {
 		first += " " + args
 	}
 	return first, s
@@ -39,7 +39,7 @@ func exeLine(e *event) (string, state) {
 
 // cwd ends in a slash, as Falco has it.
 func cwd(e *event) (string, state) {
-	p := e.who
+	p := e.process()
 	if !p.ran || p.cwd == "" {
 		return "", missing
 	}
@@ -50,18 +50,18 @@ func cwd(e *event) (string, state) {
 }
 
 func argumentCount(e *event) (int64, state) {
-	if !e.who.ran {
+	if !e.process().ran {
 		return 0, missing
 	}
-	return int64(max(0, len(e.who.argv)-1)), has
+	return int64(max(0, len(e.process().argv)-1)), has
 }
 
 func argumentBytes(e *event) (int64, state) {
-	if !e.who.ran {
+	if !e.process().ran {
 		return 0, missing
 	}
 	total := 0
-	for _, arg := range e.who.argv[min(1, len(e.who.argv)):] {
+	for _, arg := range e.process().argv[min(1, len(e.process().argv)):] {
 		total += len(arg)
 	}
 	return int64(total), has
@@ -69,18 +69,18 @@ func argumentBytes(e *event) (int64, state) {
 
 // duration is how long the process has run, in ns.
 func duration(e *event) (int64, state) {
-	start := e.b.StartNS(e.i)
+	start := e.startNS()
 	if start == 0 {
 		return 0, missing
 	}
-	return e.b.BootNS(e.i) - start, has
+	return e.bootNS() - start, has
 }
 
 func origin(e *event, want string) (int64, state) {
-	if e.who.origin == "" {
+	if e.process().origin == "" {
 		return 0, missing
 	}
-	return truthNumber(e.who.origin == want)
+	return truthNumber(e.process().origin == want)
 }
 
 // ancestorField is a field of a process above.
@@ -121,12 +121,12 @@ func ancestor(ref *fieldRef, at ancestorField) (field, string) {
 		above = n
 	}
 	return field{cost: at.cost, text: func(e *event) (string, state) {
-		p := e.who
-		for range above {
+		p := e.process()
+		for n := range above {
 			if p.pid == 1 {
 				return "", null // nobody began it
 			}
-			if p = e.tree.parent(e.host, p); p == nil {
+			if p = e.parent(p, n); p == nil {
 				return "", missing // beyond the container, or before the recording
 			}
 		}
@@ -158,9 +158,9 @@ func changedPath(e *event, which pathOf) (string, state) {
 	}
 	switch which {
 	case source:
-		return recorded(e.b.Path(e.i))
+		return recorded(e.path())
 	case target:
-		return recorded(e.b.Path2(e.i))
+		return recorded(e.path2())
 	}
 	return "", null
 }
@@ -170,7 +170,7 @@ func ofPath(e *event, directory bool) (string, state) {
 	if !e.isOpen() {
 		return "", null
 	}
-	p := e.b.Path(e.i)
+	p := e.path()
 	if !strings.HasPrefix(p, "/") {
 		return "", missing
 	}

@@ -22,6 +22,7 @@ type Watch struct {
 
 	memo []memo // by node
 	now  uint32
+	kept int // bytes of keys in answers
 }
 
 type memo struct {
@@ -39,7 +40,7 @@ type Hit struct {
 // Scope is what the program is in one container, with all that depends on the
 // container alone decided.
 type Scope struct {
-	byKind [][]entry
+	byKind []answers
 	fires  []bool
 }
 
@@ -76,7 +77,7 @@ func (w *Watch) Scope(c *trace.Container) *Scope {
 	if s := w.views[string(key)]; s != nil {
 		return s
 	}
-	s := &Scope{byKind: make([][]entry, len(w.program.byKind)), fires: make([]bool, len(w.program.Rules))}
+	s := &Scope{byKind: make([]answers, len(w.program.byKind)), fires: make([]bool, len(w.program.Rules))}
 	decide := func(a *atom) (truth, bool) {
 		switch {
 		case a.container != nil:
@@ -90,7 +91,7 @@ func (w *Watch) Scope(c *trace.Container) *Scope {
 	for k, entries := range w.program.byKind {
 		for _, e := range entries {
 			if node := g.fold(e.node, decide, seen); node != nodeID(no) {
-				s.byKind[k] = append(s.byKind[k], entry{e.rule, node})
+				s.byKind[k].entries = append(s.byKind[k].entries, entry{e.rule, node})
 				s.fires[e.rule] = true
 			}
 		}
@@ -110,26 +111,31 @@ func (w *Watch) Row(row *trace.Row, s *Scope) []Hit {
 		e.host, e.hostname = w.processes.host(row.File.Meta.Host), row.File.Meta.Host
 		e.arm = row.File.Meta.Arch == "arm64" || row.File.Meta.Arch == "arm"
 	}
-	e.b, e.i, e.number = row.Event, row.Index, row.FileRow+1
+	e.b, e.i, e.place = row.Event, row.Index, row.FileRow+1
 	e.kind = e.b.Kind(e.i)
 	k, ok := w.kinds[e.kind]
 	if !ok || e.kind == trace.Throttle {
 		return nil
 	}
 	e.who = w.processes.see(e.host, e.b, e.i, e.kind)
-	if s == nil || len(s.byKind[k]) == 0 {
+	if s == nil || len(s.byKind[k].entries) == 0 {
 		return nil
 	}
 	if e.b.Via(e.i) == trace.ViaIOUring {
 		w.Unseen++
 		return nil
 	}
+	return w.answer(&s.byKind[k])
+}
+
+// try works out which of the rules the event at hand fires.
+func (w *Watch) try(entries []entry) []Hit {
 	if w.now++; w.now == 0 { // once in four billion events
 		clear(w.memo)
 		w.now = 1
 	}
 	w.hits = w.hits[:0]
-	for _, entry := range s.byKind[k] {
+	for _, entry := range entries {
 		if t := w.eval(entry.node); t != no {
 			w.hits = append(w.hits, Hit{entry.rule, t == unknown})
 		}
