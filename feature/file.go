@@ -62,7 +62,12 @@ func CreateFile(path string) (*FileWriter, error) { return create(path, 1<<16) }
 
 // CreatePart begins a FEATURES file that is to be merged with many others: of small
 // row groups, for whoever merges holds a piece of one of each.
-func CreatePart(path string) (*FileWriter, error) { return create(path, 1<<12) }
+func CreatePart(path string) (*FileWriter, error) { return create(path, partRows) }
+
+const (
+	partRows  = 1 << 11 // of a row group of a part
+	partBatch = 128     // windows of a record where parts are merged
+)
 
 func create(path string, groupRows int64) (*FileWriter, error) {
 	out, err := trace.CreateParquet(path, schema, map[string]string{MetaSchema: strconv.Itoa(SchemaVersion)}, trace.ParquetOptions{GroupRows: groupRows})
@@ -136,7 +141,9 @@ type File struct {
 
 // OpenFile opens a FEATURES file and checks that it is one, of this version.
 // Errors name the file and the cause.
-func OpenFile(path string) (*File, error) {
+func OpenFile(path string) (*File, error) { return openFile(path, fileBatch) }
+
+func openFile(path string, batchRows int) (*File, error) {
 	in, err := trace.OpenParquet(path, nil, trace.Limits{})
 	if err != nil {
 		return nil, err
@@ -156,7 +163,7 @@ func OpenFile(path string) (*File, error) {
 	if f.Provenance, err = parseProvenance(meta); err != nil {
 		return nil, fmt.Errorf("%s: metadata: %w", path, err)
 	}
-	if f.parquet, err = trace.OpenParquet(path, schema, trace.Limits{BatchRows: fileBatch}); err != nil {
+	if f.parquet, err = trace.OpenParquet(path, schema, trace.Limits{BatchRows: batchRows}); err != nil {
 		return nil, err
 	}
 	f.Rows = f.parquet.NumRows()

@@ -67,41 +67,89 @@ func Merge(ctx context.Context, parts []iter.Seq2[arrow.Record, error], emit fun
 	return nil
 }
 
-// mergeFanIn is how many files MergeFiles has open at once, each in some 20 MB.
-const mergeFanIn = 32
+// fanIn is how many files are open at once.
+type fanIn struct {
+	features int // each in some 2 MB where it is a part (CreatePart)
+	spills   int // each in some 0.5 MB
+}
 
 // MergeFiles is Merge over FEATURES files, of which there may be any number: where
-// they are many, some are first merged into files in dir, which are removed.
+// they are many, some at a time are first merged into spills in dir, which are removed.
+// Memory is bounded by a record and a row group of each file that is open.
 func MergeFiles(ctx context.Context, paths []string, dir string, emit func(*Window) error) error {
-	for n := 0; len(paths) > mergeFanIn; n++ {
-		path := filepath.Join(dir, fmt.Sprintf("merge-%d.parquet", n))
-		if err := mergeInto(ctx, paths[:mergeFanIn], path); err != nil {
-			return err
-		}
-		defer func() { _ = os.Remove(path) }()
-		paths = append(slices.Clone(paths[mergeFanIn:]), path)
+	return fanIn{16, 128}.merge(ctx, paths, dir, emit)
+}
+
+func (most fanIn) merge(ctx context.Context, paths []string, dir string, emit func(*Window) error) (err error) {
+	if len(paths) <= most.features {
+		return mergeSome(ctx, paths, featuresOf, emit)
 	}
-	var parts []iter.Seq2[arrow.Record, error]
-	for _, path := range paths {
-		f, err := OpenFile(path)
-		if err != nil {
+	temp, err := os.MkdirTemp(dir, ".merge-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	var spills []string
+	made := 0
+	join := func(paths []string, open opener) error {
+		path := filepath.Join(temp, fmt.Sprint(made))
+		made, spills = made+1, append(spills, path)
+		return mergeInto(ctx, paths, open, path)
+	}
+	for some := range slices.Chunk(paths, most.features) {
+		if err := join(some, featuresOf); err != nil {
 			return err
 		}
-		defer func() { _ = f.Close() }() // only read
-		parts = append(parts, f.Windows(ctx))
+	}
+	for len(spills) > most.spills {
+		some := spills[:most.spills]
+		if err := join(some, spilled); err != nil {
+			return err
+		}
+		for _, path := range some {
+			if err := os.Remove(path); err != nil { // its room on disk is wanted
+				return err
+			}
+		}
+		spills = spills[len(some):]
+	}
+	return mergeSome(ctx, spills, spilled, emit)
+}
+
+// opener yields the windows of a file.
+type opener func(ctx context.Context, path string) iter.Seq2[arrow.Record, error]
+
+func mergeSome(ctx context.Context, paths []string, open opener, emit func(*Window) error) error {
+	parts := make([]iter.Seq2[arrow.Record, error], len(paths))
+	for i, path := range paths {
+		parts[i] = open(ctx, path)
 	}
 	return Merge(ctx, parts, emit)
 }
 
-func mergeInto(ctx context.Context, paths []string, path string) error {
-	out, err := CreatePart(path)
+// mergeInto merges files into a spill.
+func mergeInto(ctx context.Context, paths []string, open opener, path string) error {
+	out, err := createSpill(path)
 	if err != nil {
 		return err
 	}
-	if err := MergeFiles(ctx, paths, filepath.Dir(path), out.Append); err != nil {
-		return errors.Join(err, out.Abort())
+	if err := mergeSome(ctx, paths, open, out.append); err != nil {
+		return errors.Join(err, out.close())
 	}
-	return out.Close(&Provenance{})
+	return out.close()
+}
+
+// featuresOf yields the windows of a FEATURES file in small records.
+func featuresOf(ctx context.Context, path string) iter.Seq2[arrow.Record, error] {
+	return func(yield func(arrow.Record, error) bool) {
+		f, err := openFile(path, partBatch)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer func() { _ = f.Close() }() // only read
+		f.Windows(ctx)(yield)
+	}
 }
 
 // windowMerger holds the sequences as a heap, that of the next window on top.

@@ -1,12 +1,13 @@
 package feature
 
 import (
-	"context"
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -86,19 +87,23 @@ func TestMergeRefusesTheSameWindowTwice(t *testing.T) {
 	}
 }
 
-// More files than are open at once give the same.
-func TestMergeFilesOfMany(t *testing.T) {
-	dir := t.TempDir()
-	var paths []string
-	const files = 3*mergeFanIn + 3
-	for i := range files {
+// partsIn writes as many parts, each of a container with as many windows.
+func partsIn(t *testing.T, dir string, parts, windows int) (paths []string) {
+	t.Helper()
+	w := Window{Host: "h", WidthNS: 1}
+	for i := range uint32(60) {
+		w.Trigrams, w.TrigramCounts = append(w.Trigrams, i), append(w.TrigramCounts, 1)
+	}
+	for i := range parts {
 		path := filepath.Join(dir, fmt.Sprintf("%d.parquet", i))
-		out, err := CreateFile(path)
+		out, err := CreatePart(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for k := range int64(3) {
-			if err := out.Append(&Window{Host: "h", ContainerID: fmt.Sprint(i), StartNS: k*10 + int64(i%10), WidthNS: 1}); err != nil {
+		w.ContainerID = fmt.Sprint(i)
+		for k := range windows {
+			w.StartNS, w.Counters[0] = int64(k*10+i%10), uint32(i*k)
+			if err := out.Append(&w); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -107,8 +112,16 @@ func TestMergeFilesOfMany(t *testing.T) {
 		}
 		paths = append(paths, path)
 	}
+	return paths
+}
+
+// More files than are open at once give the same, through spills of spills.
+func TestMergeFilesOfMany(t *testing.T) {
+	dir := t.TempDir()
+	const files, windows = 29, 3
+	paths := partsIn(t, dir, files, windows)
 	n, last := 0, lastWindow{startNS: -1}
-	if err := MergeFiles(context.Background(), paths, dir, func(w *Window) error {
+	if err := (fanIn{2, 3}).merge(t.Context(), paths, dir, func(w *Window) error {
 		if n++; !last.before(w) {
 			t.Errorf("window %d of %s is out of order", w.StartNS, w.ContainerID)
 		}
@@ -117,8 +130,33 @@ func TestMergeFilesOfMany(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "merge-*")); n != 3*files || len(left) > 0 {
-		t.Errorf("%d windows, want %d; left behind: %v", n, 3*files, left)
+	left, err := os.ReadDir(dir)
+	if err != nil || n != windows*files || len(left) != files {
+		t.Errorf("%d windows, want %d; %d files, want %d; error %v", n, windows*files, len(left), files, err)
+	}
+}
+
+// What a merge holds does not grow with the number of files.
+func TestMergeFilesInTheSameMemory(t *testing.T) {
+	dir := t.TempDir()
+	const windows = 200
+	paths := partsIn(t, dir, 80, windows)
+	held := func(paths []string) uint64 {
+		var stats runtime.MemStats
+		n, at := 0, len(paths)*windows/2
+		if err := (fanIn{8, 32}).merge(t.Context(), paths, dir, func(*Window) error {
+			if n++; n == at {
+				runtime.GC()
+				runtime.ReadMemStats(&stats)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return stats.HeapAlloc
+	}
+	if few, many := held(paths[:8]), held(paths); many > few*3/2 {
+		t.Errorf("8 files are merged in %d bytes, %d files in %d", few, len(paths), many)
 	}
 }
 
