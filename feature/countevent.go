@@ -106,10 +106,10 @@ func countExec(o *openWindow, e *trace.EventBatch, i int, bad bool) {
 func (w *Windower) addItems(o *openWindow, e *trace.EventBatch, i int) {
 	d := &w.dealer
 	if e.Kind(i) != trace.FileOpen {
-		w.fillEvent(e, i)
-		d.items = profile.AppendEvent(d.items[:0], &d.event)
+		d.items = profile.AppendRow(d.items[:0], e, i)
 		for _, item := range d.items {
-			w.addItem(o, item.String())
+			d.text = append(append(append(d.text[:0], item.Kind...), ' '), item.Value...)
+			w.addItem(o, d.text)
 		}
 		return
 	}
@@ -122,50 +122,31 @@ func (w *Windower) addItems(o *openWindow, e *trace.EventBatch, i int) {
 	}
 	text, ok := d.paths[mode][e.Path(i)]
 	if !ok {
-		w.fillEvent(e, i)
-		if d.items = profile.AppendEvent(d.items[:0], &d.event); len(d.items) > 0 {
-			text = d.items[0].String()
+		if d.items = profile.AppendRow(d.items[:0], e, i); len(d.items) > 0 {
+			text = []byte(d.items[0].String())
 		}
 		if len(d.paths[mode]) >= maxPaths {
 			clear(d.paths[mode])
 		}
 		d.paths[mode][strings.Clone(e.Path(i))] = text
 	}
-	if text != "" {
+	if text != nil {
 		w.addItem(o, text)
 	}
 }
 
-func (w *Windower) addItem(o *openWindow, text string) {
-	n, ok := o.items[text]
-	if !ok && len(o.items) >= w.opts.MaxItems {
+// addItem counts an item; text is profile.Item.String of it, of which nothing is kept.
+func (w *Windower) addItem(o *openWindow, text []byte) {
+	if n, ok := o.items[string(text)]; ok {
+		*n = addSat(*n, 1)
+		return
+	}
+	if len(o.items) >= w.opts.MaxItems {
 		o.bump(NItemOverflow, 1)
 		return
 	}
-	if !ok {
-		cost := 4 + len(text)/16 // in cells: a string costs more than a number
-		o.cells += cost
-		w.cells += cost
-		text = strings.Clone(text)
-	}
-	o.items[text] = addSat(n, 1)
-}
-
-// fillEvent copies what items are made of, as views.
-func (w *Windower) fillEvent(e *trace.EventBatch, i int) {
-	d := &w.dealer
-	d.event = trace.Event{Kind: string(e.Kind(i)), Path: e.Path(i), Path2: e.Path2(i), ExeOrigin: e.ExeOrigin(i),
-		Family: e.Family(i), Addr: e.Addr(i), LocalAddr: e.LocalAddr(i)}
-	for k, f := range [...]struct {
-		read func(int) (int64, bool)
-		to   **int64
-	}{
-		{e.Ret, &d.event.Ret}, {e.Flags, &d.event.Flags}, {e.Mode, &d.event.Mode}, {e.Arg, &d.event.Arg},
-		{e.Port, &d.event.Port}, {e.LocalPort, &d.event.LocalPort},
-	} {
-		if n, ok := f.read(i); ok {
-			d.numbers[k] = n
-			*f.to = &d.numbers[k]
-		}
-	}
+	cost := 4 + len(text)/16 // in cells: a string costs more than a number
+	o.cells += cost
+	w.cells += cost
+	o.items[string(text)] = new(uint32(1))
 }

@@ -17,11 +17,9 @@ type dealer struct {
 	sources map[*trace.File]source
 	hosts   map[string]int32
 	threads threads
-	paths   [2]map[string]string // open for reading, for writing: path → item
-	event   trace.Event
+	paths   [2]map[string][]byte // open for reading, for writing: path → item
 	items   []profile.Item
-	numbers [6]int64
-	scratch []uint32
+	text    []byte // of one of them
 }
 
 // maxPaths bounds the memory of item texts; it is emptied when full.
@@ -29,7 +27,7 @@ const maxPaths = 1 << 14
 
 func newDealer(maxThreads int) dealer {
 	return dealer{hosts: map[string]int32{}, sources: map[*trace.File]source{}, threads: newThreads(maxThreads),
-		paths: [2]map[string]string{{}, {}}}
+		paths: [2]map[string][]byte{{}, {}}}
 }
 
 // source is what the rows of a file share.
@@ -163,13 +161,12 @@ func (w *Windower) dealSequence(key containerKey, row trace.Row) error {
 		if o != nil {
 			w.active(o, s.PID(i), s.TID(i))
 		}
-		w.addCalls(o, &last, calls[from:to])
+		w.addCalls(o, last, calls[from:to])
 		from = to
 	}
 	if missed {
 		w.missed(missedAt)
 	}
-	w.dealer.threads.keep(thread, last)
 	return nil
 }
 

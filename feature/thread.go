@@ -30,31 +30,31 @@ func (l *lastCalls) push(c trace.Call) {
 // limit/2 and at most limit. Two generations stand for an order of use.
 type threads struct {
 	limit      int
-	young, old map[threadKey]lastCalls
+	young, old map[threadKey]*lastCalls
 }
 
 func newThreads(limit int) threads {
-	return threads{limit: limit, young: map[threadKey]lastCalls{}, old: map[threadKey]lastCalls{}}
+	return threads{limit: limit, young: map[threadKey]*lastCalls{}, old: map[threadKey]*lastCalls{}}
 }
 
-// resume returns the calls before a chunk; none where chunks are missing between.
-func (t *threads) resume(key threadKey, chunk int64) lastCalls {
-	l, ok := t.young[key]
-	if !ok {
-		l, ok = t.old[key]
+// resume returns the calls before a chunk, none where chunks are missing between. What
+// is pushed to them until the next resume is remembered.
+func (t *threads) resume(key threadKey, chunk int64) *lastCalls {
+	l := t.young[key]
+	if l == nil {
+		if l = t.old[key]; l == nil {
+			l = &lastCalls{}
+		}
+		if len(t.young) >= max(t.limit/2, 1) {
+			t.old, t.young = t.young, map[threadKey]*lastCalls{}
+		}
+		t.young[key] = l
 	}
-	if !ok || chunk == 0 || l.chunk != chunk-1 {
-		return lastCalls{chunk: chunk}
+	if chunk == 0 || l.chunk != chunk-1 {
+		*l = lastCalls{}
 	}
 	l.chunk = chunk
 	return l
-}
-
-func (t *threads) keep(key threadKey, l lastCalls) {
-	if len(t.young) >= max(t.limit/2, 1) {
-		t.old, t.young = t.young, map[threadKey]lastCalls{}
-	}
-	t.young[key] = l
 }
 
 var (

@@ -85,6 +85,7 @@ type Windower struct {
 	report WindowerReport
 
 	buckets  map[int64]*bucket // by start
+	recent   [256]*openWindow  // looked up last, by containerKey.place: most rows are of one of them
 	starts   []int64           // of buckets, ascending
 	open     int               // windows in buckets
 	cells    int               // different things in them
@@ -95,6 +96,8 @@ type Windower struct {
 	losses   map[containerKey]*lossSpans
 	gaps     map[string]*lossSpans // by host
 	out      Window
+	calls    []uint32 // scratch
+	slots    []uint64 // scratch
 	started  bool
 	finished bool
 }
@@ -108,12 +111,13 @@ type bucket struct {
 // openWindow is one window in the making.
 type openWindow struct {
 	key      containerKey
+	startNS  int64 // -1: not in use
 	counters [NumCounters]uint32
 	calls    tally
 	trigrams tally
 	pids     tally
 	tids     tally
-	items    map[string]uint32
+	items    map[string]*uint32 // counts
 	cells    int
 }
 
@@ -201,8 +205,13 @@ func (w *Windower) window(key containerKey, start int64) (*openWindow, error) {
 	if start < w.closed {
 		return nil, nil
 	}
+	recent := &w.recent[key.place()]
+	if o := *recent; o != nil && o.startNS == start && o.key == key {
+		return o, nil
+	}
 	if b := w.buckets[start]; b != nil {
 		if o := b.windows[key]; o != nil {
+			*recent = o
 			return o, nil
 		}
 	}
@@ -222,14 +231,22 @@ func (w *Windower) window(key containerKey, start int64) (*openWindow, error) {
 		i, _ := slices.BinarySearch(w.starts, start)
 		w.starts = slices.Insert(w.starts, i, start)
 	}
-	o := &openWindow{items: map[string]uint32{}}
+	o := &openWindow{items: map[string]*uint32{}}
 	if n := len(w.free); n > 0 {
 		o, w.free = w.free[n-1], w.free[:n-1]
 	}
-	o.key = containerKey{strings.Clone(key.host), strings.Clone(key.id)}
-	b.windows[o.key] = o
+	o.key, o.startNS = containerKey{strings.Clone(key.host), strings.Clone(key.id)}, start
+	b.windows[o.key], *recent = o, o
 	w.open++
 	return o, nil
+}
+
+// place is a container's in Windower.recent: ids are mostly hashes.
+func (k *containerKey) place() uint8 {
+	if n := len(k.id); n > 3 {
+		return 31*(31*k.id[0]+k.id[1]) + k.id[n-1]
+	}
+	return 0
 }
 
 func (w *Windower) emitOldest() error {
@@ -266,18 +283,16 @@ func (w *Windower) fill(o *openWindow, start int64) {
 	out.StartNS, out.WidthNS, out.Missing = start, w.opts.WidthNS, w.opts.Missing
 	out.Counters = o.counters
 	out.TrigramCounts, out.CallCounts, out.ItemCounts = out.TrigramCounts[:0], out.CallCounts[:0], out.ItemCounts[:0]
-	var calls []uint32
-	calls, out.CallCounts = o.calls.sorted(w.dealer.scratch[:0], out.CallCounts)
-	w.dealer.scratch = calls
+	w.calls, out.CallCounts = o.calls.sorted(w.calls[:0], out.CallCounts, &w.slots)
 	out.Calls = out.Calls[:0]
-	for _, c := range calls {
+	for _, c := range w.calls {
 		out.Calls = append(out.Calls, trace.Call(c))
 	}
-	out.Trigrams, out.TrigramCounts = o.trigrams.sorted(out.Trigrams[:0], out.TrigramCounts)
+	out.Trigrams, out.TrigramCounts = o.trigrams.sorted(out.Trigrams[:0], out.TrigramCounts, &w.slots)
 	out.Items = slices.AppendSeq(out.Items[:0], maps.Keys(o.items))
 	slices.Sort(out.Items)
 	for _, item := range out.Items {
-		out.ItemCounts = append(out.ItemCounts, o.items[item])
+		out.ItemCounts = append(out.ItemCounts, *o.items[item])
 	}
 	out.Counters[NDistinctCalls] = uint32(len(out.Calls))
 	out.Counters[NActiveProcesses], out.Counters[NActiveThreads] = uint32(o.pids.n), uint32(o.tids.n)
@@ -291,7 +306,7 @@ func (w *Windower) fill(o *openWindow, start int64) {
 }
 
 func (o *openWindow) reset() {
-	o.counters, o.cells = [NumCounters]uint32{}, 0
+	o.startNS, o.counters, o.cells = -1, [NumCounters]uint32{}, 0
 	for _, t := range []*tally{&o.calls, &o.trigrams, &o.pids, &o.tids} {
 		t.reset()
 	}
