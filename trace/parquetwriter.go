@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 )
@@ -164,93 +163,4 @@ func (w *ParquetWriter) Abort() error {
 	file := w.file
 	w.file, w.failed = nil, errors.New("is closed")
 	return file.abort()
-}
-
-// columnWriter takes rows of one Arrow array to one Parquet column.
-type columnWriter struct {
-	field  arrow.Field
-	column int
-	out    *parquet.ColumnWriter
-	values []parquet.Value
-}
-
-func (c *columnWriter) write(a arrow.Array, from, to int) error {
-	if typeName(a.DataType()) != typeName(c.field.Type) {
-		return fmt.Errorf("want %s, got %s", typeName(c.field.Type), typeName(a.DataType()))
-	}
-	c.values = c.values[:0]
-	top := 0 // definition level of a row that is not null
-	if c.field.Nullable {
-		top = 1
-	}
-	list, isList := a.(*array.List)
-	var value func(i int) parquet.Value
-	var err error
-	if isList {
-		value, err = valueOf(list.ListValues())
-	} else {
-		value, err = valueOf(a)
-	}
-	if err != nil {
-		return err
-	}
-	for i := from; i < to; i++ {
-		if a.IsNull(i) {
-			if !c.field.Nullable {
-				return errors.New("null where the column has none")
-			}
-			c.values = append(c.values, parquet.NullValue().Level(0, 0, c.column))
-			continue
-		}
-		if !isList {
-			c.values = append(c.values, value(i).Level(0, top, c.column))
-			continue
-		}
-		if err := c.list(list, i, top, value); err != nil {
-			return err
-		}
-	}
-	_, err = c.out.WriteRowValues(c.values)
-	return err
-}
-
-func (c *columnWriter) list(list *array.List, i, top int, value func(int) parquet.Value) error {
-	begin, end := list.ValueOffsets(i)
-	if begin == end {
-		c.values = append(c.values, parquet.NullValue().Level(0, top, c.column))
-	}
-	for j := begin; j < end; j++ {
-		if list.ListValues().IsNull(int(j)) {
-			return errors.New("null element of a list")
-		}
-		c.values = append(c.values, value(int(j)).Level(min(1, int(j-begin)), top+1, c.column))
-	}
-	return nil
-}
-
-// valueOf returns the reader of single values of an array.
-func valueOf(a arrow.Array) (func(int) parquet.Value, error) {
-	switch a := a.(type) {
-	case *array.String:
-		return func(i int) parquet.Value { return parquet.ByteArrayValue(textBytes(a.Value(i))) }, nil
-	case *array.Int32:
-		return func(i int) parquet.Value { return parquet.Int32Value(a.Value(i)) }, nil
-	case *array.Int64:
-		return func(i int) parquet.Value { return parquet.Int64Value(a.Value(i)) }, nil
-	case *array.Timestamp:
-		return func(i int) parquet.Value { return parquet.Int64Value(int64(a.Value(i))) }, nil
-	case *array.Uint16:
-		return func(i int) parquet.Value { return parquet.Int32Value(int32(a.Value(i))) }, nil
-	case *array.Uint32:
-		return func(i int) parquet.Value { return parquet.Int32Value(int32(a.Value(i))) }, nil
-	case *array.Uint64:
-		return func(i int) parquet.Value { return parquet.Int64Value(int64(a.Value(i))) }, nil
-	case *array.Float32:
-		return func(i int) parquet.Value { return parquet.FloatValue(a.Value(i)) }, nil
-	case *array.Float64:
-		return func(i int) parquet.Value { return parquet.DoubleValue(a.Value(i)) }, nil
-	case *array.Boolean:
-		return func(i int) parquet.Value { return parquet.BooleanValue(a.Value(i)) }, nil
-	}
-	return nil, fmt.Errorf("%s is not in use here", a.DataType())
 }
