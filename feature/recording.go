@@ -55,7 +55,7 @@ func (r *Recording) Windows(ctx context.Context, opts WindowerOptions, emit func
 	if err := r.addLosses(ctx, windower); err != nil {
 		return windower.Report(), err
 	}
-	for row, err := range trace.MergeFiles(ctx, r.Files) {
+	for row, err := range trace.MergeColumns(ctx, r.Files, windowColumns) {
 		if err != nil {
 			return windower.Report(), err
 		}
@@ -65,6 +65,13 @@ func (r *Recording) Windows(ctx context.Context, opts WindowerOptions, emit func
 	}
 	err = windower.Close()
 	return windower.Report(), err
+}
+
+// windowColumns are what a Windower reads of a trace's columns, which is half of them.
+var windowColumns = map[trace.Table][]string{
+	trace.Events: {"time_ns", "kind", "container_id", "pid", "tid", "ret", "path", "path2", "exe_origin", "flags", "arg",
+		"family", "addr", "port", "local_addr", "local_port"},
+	trace.Sequences: {"time_ns", "span_ns", "container_id", "pid", "tid", "start_ns", "chunk", "calls"},
 }
 
 // addLosses gives the recorder's losses to the windower.

@@ -42,8 +42,16 @@ func Merge(ctx context.Context, traces ...*Trace) iter.Seq2[Row, error] {
 
 // MergeFiles is Merge over files of events and sequences.
 func MergeFiles(ctx context.Context, files []File) iter.Seq2[Row, error] {
+	return MergeColumns(ctx, files, nil)
+}
+
+// MergeColumns is MergeFiles that reads only the columns that are named for a table,
+// time_ns among them: of the others every row is null, empty or 0. A table that is not
+// named is read whole.
+func MergeColumns(ctx context.Context, files []File, columns map[Table][]string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		m, err := newMerger(files)
+		m.columns = columns
 		defer m.close()
 		if err == nil {
 			err = m.run(ctx, yield)
@@ -59,6 +67,7 @@ func MergeFiles(ctx context.Context, files []File) iter.Seq2[Row, error] {
 type merger struct {
 	heap    []*mergeSource
 	pending []*mergeSource // by FromNS, then rank
+	columns map[Table][]string
 }
 
 // mergeSource is one file and, while it is open, the record being read.
@@ -133,7 +142,7 @@ func (m *merger) openDue(ctx context.Context) error {
 		s := m.pending[0]
 		m.pending = m.pending[1:]
 		var err error
-		if s.cursor, err = openCursor(s.file, 0); err != nil {
+		if s.cursor, err = openCursor(s.file, 0, m.columns[s.file.Table]); err != nil {
 			return err
 		}
 		m.heap = append(m.heap, s)

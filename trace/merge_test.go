@@ -193,3 +193,48 @@ func TestContainersMergesFacts(t *testing.T) {
 		"y": {TimeNS: 1, ContainerID: "y"},
 	})
 }
+
+// TestMergeColumns: columns that are not asked for are null, empty or 0, those that are
+// asked for are what they are.
+func TestMergeColumns(t *testing.T) {
+	dir := t.TempDir()
+	w, err := NewWriter(dir, testMeta("a"), DefaultWriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, sequences := sampleEvents(9000, 3), sampleSequences(40, 3)
+	for _, err := range []error{w.Events(events), w.Sequences(sequences), w.Close()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns := map[Table][]string{Events: {"time_ns", "kind", "path"}}
+	seen := 0
+	for row, err := range MergeColumns(t.Context(), append(tr.Files(Events), tr.Files(Sequences)...), columns) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.Event == nil {
+			if want := sequences[row.FileRow].Calls; !slices.Equal(row.Sequence.Calls(row.Index), want) {
+				t.Fatalf("sequence %d: got calls %v, want %v: its table is not named", row.FileRow, row.Sequence.Calls(row.Index), want)
+			}
+			continue
+		}
+		seen++
+		e, i, want := row.Event, row.Index, events[row.FileRow]
+		if string(e.Kind(i)) != want.Kind || e.Path(i) != want.Path {
+			t.Fatalf("event %d: got %s %q, want %s %q", row.FileRow, e.Kind(i), e.Path(i), want.Kind, want.Path)
+		}
+		ret, known := e.Ret(i)
+		if e.PID(i) != 0 || e.ContainerID(i) != "" || known || ret != 0 || e.ArgvLen(i) != 0 || e.ArgvCut(i) {
+			t.Fatalf("event %d: got pid %d, container %q, ret %d, %d arguments: want none of them", row.FileRow, e.PID(i), e.ContainerID(i), ret, e.ArgvLen(i))
+		}
+	}
+	if seen != len(events) {
+		t.Errorf("got %d events, want %d", seen, len(events))
+	}
+}

@@ -248,7 +248,7 @@ func (t *Trace) Scan(ctx context.Context, table Table, opts ScanOptions) iter.Se
 }
 
 func scanFile(ctx context.Context, file File, batchRows int, yield func(arrow.Record, error) bool) bool {
-	c, err := openCursor(file, batchRows)
+	c, err := openCursor(file, batchRows, nil)
 	if err != nil {
 		yield(nil, err)
 		return false
@@ -265,8 +265,9 @@ func scanFile(ctx context.Context, file File, batchRows int, yield func(arrow.Re
 	}
 }
 
-// openCursor opens a file that Open has seen.
-func openCursor(file File, batchRows int) (*parquetCursor, error) {
+// openCursor opens a file that Open has seen, to read the columns that are named; nil
+// are all.
+func openCursor(file File, batchRows int, columns []string) (*parquetCursor, error) {
 	f, err := openTable(file.Path)
 	if err != nil {
 		return nil, err
@@ -274,6 +275,9 @@ func openCursor(file File, batchRows int) (*parquetCursor, error) {
 	if f.table != file.Table || !reflect.DeepEqual(f.meta, file.Meta) || f.NumRows() != file.Rows {
 		f.close()
 		return nil, &FileError{file.Path, errors.New("has changed since the trace was opened")}
+	}
+	if columns != nil {
+		f.only(columns)
 	}
 	c, err := f.cursor(batchRows)
 	if err != nil {
