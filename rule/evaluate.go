@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -165,10 +166,19 @@ func newTrial(program *falco.Program, filters []*filter, labels []feature.Label,
 
 // run takes the traces' rows.
 func (t *trial) run(ctx context.Context, traces []*trace.Trace) error {
+	files, err := t.begin(ctx, traces)
+	if err != nil {
+		return err
+	}
+	return t.rows(trace.MergeInPlace(ctx, files)) // what outlives a row is copied
+}
+
+// begin takes what the traces tell beside their rows, and returns the files to read.
+func (t *trial) begin(ctx context.Context, traces []*trace.Trace) ([]trace.File, error) {
 	for _, tr := range traces {
 		containers, err := tr.Containers(ctx)
 		if err != nil {
-			return fmt.Errorf("%s: containers: %w", tr.Path(), err)
+			return nil, fmt.Errorf("%s: containers: %w", tr.Path(), err)
 		}
 		for id, c := range containers {
 			if old, ok := t.known[id]; ok {
@@ -178,7 +188,7 @@ func (t *trial) run(ctx context.Context, traces []*trace.Trace) error {
 			t.known[id] = c
 		}
 		if err := t.watch.Running(ctx, tr); err != nil {
-			return fmt.Errorf("%s: processes: %w", tr.Path(), err)
+			return nil, fmt.Errorf("%s: processes: %w", tr.Path(), err)
 		}
 	}
 	for i, f := range t.filters {
@@ -194,7 +204,11 @@ func (t *trial) run(ctx context.Context, traces []*trace.Trace) error {
 			files = append(files, tr.Files(trace.Sequences)...)
 		}
 	}
-	for row, err := range trace.MergeFiles(ctx, files) {
+	return files, nil
+}
+
+func (t *trial) rows(rows iter.Seq2[trace.Row, error]) error {
+	for row, err := range rows {
 		if err != nil {
 			return err
 		}

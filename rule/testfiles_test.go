@@ -2,7 +2,10 @@ package rule
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +13,7 @@ import (
 
 	"mayfly/feature"
 	"mayfly/profile"
+	"mayfly/rule/falco"
 	"mayfly/trace"
 )
 
@@ -86,6 +90,47 @@ func TestRefusedBefore(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s, %v:\n got %s\nwant %s", test.seccomp, test.caps, got, test.want)
 		}
+	}
+}
+
+// TestReportsOutliveRows: reading each record where the one before was changes no
+// report.
+func TestReportsOutliveRows(t *testing.T) {
+	ctx := context.Background()
+	content, err := os.ReadFile(filepath.Join("falco", "testdata", "constructs.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	demo, err := trace.Open(filepath.Join("..", "datasets", "demo", "trace"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := TestFiles(ctx, []File{{"rules.yaml", content}, {"x.json", []byte(`{"defaultAction": "SCMP_ACT_ERRNO"}`)}}, []*trace.Trace{demo}, nil, TestOptions{Host: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := compileRules([]falco.Source{{Name: "rules.yaml", Content: content}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := readFilter("x.json", []byte(`{"defaultAction": "SCMP_ACT_ERRNO"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial := newTrial(program, []*filter{f}, nil, TestOptions{Host: true})
+	files, err := trial.begin(ctx, []*trace.Trace{demo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := trial.rows(trace.MergeFiles(ctx, files)); err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(trial.report())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := json.Marshal(got); err != nil || string(text) != string(want) || got.Events < 20_000 || len(got.Refused) == 0 {
+		t.Errorf("%d events: got %s, want %s", got.Events, text, want)
 	}
 }
 

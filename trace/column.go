@@ -16,20 +16,24 @@ import (
 // columnReader turns the pages of one column chunk into Arrow arrays, some rows
 // at a time.
 type columnReader struct {
-	field    arrow.Field
-	element  arrow.DataType // of a list; the field's type otherwise
-	list     bool
-	absent   byte // definition level from which on the row itself is not null
-	pages    pageReader
-	page     page
-	level    int // next level of page
-	value    int // next value of page
-	out      columnBuffers
-	lastData int // bytes of strings in the batch before: what to make room for
+	field   arrow.Field
+	element arrow.DataType // of a list; the field's type otherwise
+	list    bool
+	absent  byte // definition level from which on the row itself is not null
+	pages   pageReader
+	page    page
+	level   int // next level of page
+	value   int // next value of page
+	out     columnBuffers
+	reuse   bool // an array is no longer needed when the next one is read
+
+	// Of the batch before, what to make room for.
+	lastData   int // bytes of strings
+	lastValues int // of lists
 }
 
 // columnBuffers is an array in the making. Its slices go into the Arrow array
-// as they are, so each batch starts new ones.
+// as they are.
 type columnBuffers struct {
 	rows    int // rows begun
 	nulls   int // rows that are null
@@ -109,30 +113,51 @@ func (c *columnReader) drained() error {
 	return nil
 }
 
+// start makes room for an array, in the memory of the one before where nobody
+// needs that any more.
 func (c *columnReader) start(want int) {
-	o := columnBuffers{}
+	o := &c.out
+	if !c.reuse {
+		*o = columnBuffers{}
+	}
+	o.rows, o.nulls, o.n = 0, 0, 0
 	if c.field.Nullable {
-		o.valid = make([]byte, bitutil.BytesForBits(int64(want)))
+		o.valid = zeroed(o.valid, int(bitutil.BytesForBits(int64(want))))
 	}
 	room := want
 	if c.list {
-		o.offsets = make([]int32, 0, want+1)
-		room = max(len(c.out.w16), len(c.out.strings), len(c.out.w32), len(c.out.w64), 16)
+		o.offsets = emptied(o.offsets, want+1)
+		room = max(c.lastValues, 16)
 	}
 	switch c.element.ID() {
 	case arrow.UINT16:
-		o.w16 = make([]uint16, 0, room)
+		o.w16 = emptied(o.w16, room)
 	case arrow.INT32, arrow.UINT32, arrow.FLOAT32:
-		o.w32 = make([]uint32, 0, room)
+		o.w32 = emptied(o.w32, room)
 	case arrow.BOOL:
-		o.bits = make([]byte, bitutil.BytesForBits(int64(room)))
+		o.bits = zeroed(o.bits, int(bitutil.BytesForBits(int64(room))))
 	case arrow.STRING:
-		o.strings = make([]int32, 0, room+1)
-		o.data = make([]byte, 0, c.lastData+c.lastData/8)
+		o.strings = emptied(o.strings, room+1)
+		o.data = emptied(o.data, c.lastData+c.lastData/8)
 	default:
-		o.w64 = make([]uint64, 0, room)
+		o.w64 = emptied(o.w64, room)
 	}
-	c.out = o
+}
+
+// emptied returns a slice of no elements with room for n, in the memory of s where
+// that is enough.
+func emptied[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, 0, n)
+	}
+	return s[:0]
+}
+
+// zeroed returns n zero bytes, in the memory of s where that is enough.
+func zeroed(s []byte, n int) []byte {
+	s = emptied(s, n)[:n]
+	clear(s)
+	return s
 }
 
 func (o *columnBuffers) bytes() int64 {
@@ -308,6 +333,7 @@ func (o *columnBuffers) grow(n int) int {
 // finish makes the array of what was taken.
 func (c *columnReader) finish() (arrow.Array, error) {
 	o := &c.out
+	c.lastValues = o.n
 	var valid *memory.Buffer
 	if o.nulls > 0 {
 		valid = memory.NewBufferBytes(o.valid)

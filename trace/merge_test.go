@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
 )
 
 // mergeKey is what a test keeps of a row of a Merge.
@@ -237,4 +240,60 @@ func TestMergeColumns(t *testing.T) {
 	if seen != len(events) {
 		t.Errorf("got %d events, want %d", seen, len(events))
 	}
+}
+
+// TestMergeInPlace: a record is read where the one before was, and is the
+// same as in memory of its own; what is left of the one before shows nowhere.
+func TestMergeInPlace(t *testing.T) {
+	dir := t.TempDir()
+	events, sequences := sampleEvents(30_000, 5), sampleSequences(20_000, 5)
+	w, err := NewWriter(dir, testMeta("h"), DefaultWriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{w.Events(events), w.Sequences(sequences), w.Close()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gotEvents []Event
+	var gotSequences []Sequence
+	var event *EventBatch
+	var sequence *SequenceBatch
+	memory := map[*int64]bool{}
+	for row, err := range MergeInPlace(context.Background(), append(tr.Files(Events), tr.Files(Sequences)...)) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case row.Event != nil && row.Event != event:
+			event = row.Event
+			memory[&event.timeNS[0]] = true
+			gotEvents = append(gotEvents, rowsOf[Event](t, event.Record())...)
+		case row.Sequence != nil && row.Sequence != sequence:
+			sequence = row.Sequence
+			gotSequences = append(gotSequences, rowsOf[Sequence](t, sequence.rec)...)
+		}
+	}
+	if want := scanRows[Event](t, tr, Events, 0); !reflect.DeepEqual(gotEvents, want) {
+		t.Error("events are not those of a scan")
+	}
+	if want := scanRows[Sequence](t, tr, Sequences, 0); !reflect.DeepEqual(gotSequences, want) {
+		t.Error("sequences are not those of a scan")
+	}
+	if len(memory) != 1 {
+		t.Errorf("times of %d rows lie in %d places, want one", len(gotEvents), len(memory))
+	}
+}
+
+func rowsOf[T Event | Sequence](t *testing.T, rec arrow.Record) []T {
+	t.Helper()
+	rows, err := Rows[T](rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
 }

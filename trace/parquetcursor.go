@@ -17,6 +17,7 @@ type parquetCursor struct {
 	f         *ParquetFile
 	zstd      *zstd.Decoder
 	batchRows int
+	reuse     bool                 // a record is no longer needed when the next one is read
 	group     int                  // the row group being read
 	keep      func(group int) bool // nil: all
 	left      int64                // rows of it not read yet
@@ -128,7 +129,7 @@ func (c *parquetCursor) begin() {
 }
 
 func newColumnReader(field arrow.Field, leaf *parquet.Column, c *parquetCursor) *columnReader {
-	r := &columnReader{field: field, element: field.Type}
+	r := &columnReader{field: field, element: field.Type, reuse: c.reuse}
 	if list, ok := field.Type.(*arrow.ListType); ok {
 		r.list, r.element = true, list.Elem()
 		if outer := c.f.parquet.Root().Column(field.Name); outer.Optional() {
