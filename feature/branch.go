@@ -19,7 +19,7 @@ import (
 //
 // The things that a workload does are a tree: by kind, then by what their values
 // have in common (folders of a path, host and port of a peer, the operation of a
-// privilege). A new thing hangs from the deepest branch that was seen, and how
+// privilege, the program that starts others). A new thing hangs from the deepest branch that was seen, and how
 // surprising it is, is how seldom that branch got a new child (the escape of a
 // context tree: Witten and Bell, "The zero-frequency problem", IEEE Transactions on
 // Information Theory 37, 1991). Counters of events hang from a branch of their own:
@@ -47,6 +47,9 @@ func parent(node string) (string, bool) {
 	value = strings.TrimRight(value, "/:")
 	if value == "" {
 		return "", true
+	}
+	if strings.HasPrefix(value, `["`) { // what an item of several begins with
+		return node[:len(kind)+2+strings.LastIndexByte(strings.TrimRight(value, ","), ',')], true
 	}
 	return node[:len(kind)+2+strings.LastIndexAny(value, "/:")], true
 }
@@ -231,7 +234,7 @@ func (m *measure) rarity(w *Window, scratch map[string]int) float64 {
 	if w.Missing&MissingEvents != 0 {
 		return 0
 	}
-	for c := NErrors; c <= NMemfds; c++ {
+	for c := NErrors; c <= NOrphans; c++ {
 		if w.Known(c) && w.Counters[c] > 0 && !m.seenEvent(c) {
 			scratch[m.from(eventNodes[c])]++
 		}

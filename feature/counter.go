@@ -3,8 +3,8 @@ package feature
 // Counter is the position of one counter in Window.Counters.
 type Counter int
 
-// The counters of a window. Counters has their names and meanings. Their order
-// is on disk in spaces: append only, before NumCounters.
+// The counters of a window. Counters has their names and meanings. Their names and
+// their order are on disk in spaces, which are refused where they differ.
 const (
 	NEvents Counter = iota
 	NCalls
@@ -40,6 +40,9 @@ const (
 	NModules
 	NBPFs
 	NMemfds
+	NOrphans
+	NTreeDepth
+	NTreeBreadth
 	NActiveProcesses
 	NActiveThreads
 	NLost
@@ -93,6 +96,9 @@ var Counters = [NumCounters]CounterInfo{
 	NModules:         {"n_modules", "events", "kernel modules loaded", MissingEvents},
 	NBPFs:            {"n_bpfs", "events", "bpf(2) commands", MissingEvents},
 	NMemfds:          {"n_memfds", "events", "anonymous files made (memfd_create)", MissingEvents},
+	NOrphans:         {"n_orphans", "processes", "processes made in the last 10 s whose parent is no longer the one that made them", MissingEvents | MissingThreads},
+	NTreeDepth:       {"n_tree_depth", "generations", "longest line of processes that began each other within the last 10 s and ends in one made in the window", MissingEvents | MissingThreads},
+	NTreeBreadth:     {"n_tree_breadth", "processes", "most processes made by one process", MissingEvents | MissingThreads},
 	NActiveProcesses: {"n_active_processes", "processes", "processes that made a call or an event", MissingThreads},
 	NActiveThreads:   {"n_active_threads", "threads", "threads that made a call or an event", MissingThreads},
 	NLost:            {"n_lost", "records", "recorder's losses that overlap the window, in proportion to time, rounded up", 0},

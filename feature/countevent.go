@@ -113,12 +113,14 @@ func (w *Windower) addItems(o *openWindow, e *trace.EventBatch, i int) {
 		}
 		return
 	}
-	if ret, _ := e.Ret(i); ret < 0 {
-		return
-	}
 	mode := 0
 	if flags, _ := e.Flags(i); profile.OpensToWrite(flags) {
 		mode = 1
+	}
+	if ret, _ := e.Ret(i); profile.Refusal(ret) {
+		mode += 2
+	} else if ret < 0 {
+		return
 	}
 	text, ok := d.paths[mode][e.Path(i)]
 	if !ok {

@@ -17,7 +17,7 @@ type dealer struct {
 	sources map[*trace.File]source
 	hosts   map[string]int32
 	threads threads
-	paths   [2]map[string][]byte // open for reading, for writing: path → item
+	paths   [4]map[string][]byte // open for reading, for writing, and the same refused: path → item
 	items   []profile.Item
 	text    []byte // of one of them
 }
@@ -27,7 +27,7 @@ const maxPaths = 1 << 14
 
 func newDealer(maxThreads int) dealer {
 	return dealer{hosts: map[string]int32{}, sources: map[*trace.File]source{}, threads: newThreads(maxThreads),
-		paths: [2]map[string][]byte{{}, {}}}
+		paths: [4]map[string][]byte{{}, {}, {}, {}}}
 }
 
 // source is what the rows of a file share.
@@ -115,6 +115,7 @@ func (w *Windower) dealEvent(key containerKey, row trace.Row) error {
 	}
 	w.active(o, row.Event.PID(row.Index), row.Event.TID(row.Index))
 	countEvent(o, row.Event, row.Index)
+	w.relate(o, row.Event, row.Index, row.TimeNS)
 	w.addItems(o, row.Event, row.Index)
 	return nil
 }

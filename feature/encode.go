@@ -205,7 +205,7 @@ func (r *reading) deviate(m *measure) {
 // lie from what is usual, and new items. A column of new items alone would be
 // lost on a forest where training had none: it cannot split on a constant.
 func (r *reading) deviateEvents(long float64) {
-	for c := NErrors; c <= NMemfds; c++ {
+	for c := NErrors; c <= NTreeBreadth; c++ {
 		if r.w.Known(c) {
 			r.short.add(r.model.Counters[c][0].deviation(float64(r.w.Counters[c])))
 			r.longDevs.add(r.longDeviation(&r.model.Counters[c][1], r.longCounter(c)))

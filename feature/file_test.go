@@ -124,7 +124,7 @@ func TestOpenFileErrors(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"text": "", "empty": "", "cut": "", "none": "no such file",
-		"other.parquet": "version \"999\", want 1", "foreign.parquet": "not a FEATURES file"} {
+		"other.parquet": "version \"999\", want 2", "foreign.parquet": "not a FEATURES file"} {
 		_, err := OpenFile(filepath.Join(dir, name))
 		if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, name)) || !strings.Contains(err.Error(), want) ||
 			strings.Contains(err.Error(), "\n") {

@@ -29,10 +29,13 @@ var novelKinds = [...]struct{ kind, reason string }{
 	{profile.Listen, "a bind shell listens where nothing listened"},
 	{profile.Accept, "connections come in by a family that was not used"},
 	{profile.Cap, "a capability that the workload never had in effect"},
+	{profile.Refused, "who does not belong tries what is not allowed, and the kernel's no may be all that is left of it"},
+	{profile.Called, "one file is many programs (busybox): nc, wget or mknod where only sort and grep ran"},
+	{profile.Parent, "a server starts what it never started, or somebody from outside starts a program in its container"},
 	{profile.Priv, "an escape needs mounts, namespaces, tracing, modules, or another user id"},
 }
 
-const numNovelKinds = 9
+const numNovelKinds = 12
 
 var novelIndex = func() map[string]novel {
 	index := map[string]novel{}

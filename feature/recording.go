@@ -69,8 +69,8 @@ func (r *Recording) Windows(ctx context.Context, opts WindowerOptions, emit func
 
 // windowColumns are what a Windower reads of a trace's columns, which is half of them.
 var windowColumns = map[trace.Table][]string{
-	trace.Events: {"time_ns", "kind", "container_id", "pid", "tid", "ret", "path", "path2", "exe_origin", "flags", "arg",
-		"family", "addr", "port", "local_addr", "local_port"},
+	trace.Events: {"time_ns", "kind", "container_id", "pid", "tid", "ppid", "exe", "ret", "path", "path2", "argv",
+		"exe_origin", "flags", "arg", "target_pid", "family", "addr", "port", "local_addr", "local_port"},
 	trace.Sequences: {"time_ns", "span_ns", "container_id", "pid", "tid", "start_ns", "chunk", "calls"},
 }
 

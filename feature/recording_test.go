@@ -54,7 +54,7 @@ func TestWindowsReadEveryColumnTheyNeed(t *testing.T) {
 	for i, kind := range trace.Kinds() {
 		for _, ret := range []int64{0, -13} {
 			events = append(events, event(idA, float64(10*i), kind, func(e *trace.Event) {
-				e.PID, e.TID, e.Ret = int32(i), int32(2*i), &ret
+				e.PID, e.TID, e.Ret, e.PPID, e.Exe, e.Argv, e.TargetPID = int32(i), int32(2*i), &ret, 3, "/bin/c", []string{"d"}, new(int64(i+1))
 				e.Path, e.Path2, e.ExeOrigin = "/etc/a", "/etc/b", trace.OriginWritten
 				e.Flags, e.Mode, e.Arg = new(int64(0x2000041)), new(int64(7)), new(int64(0x103))
 				e.Family, e.Addr, e.Port, e.LocalAddr, e.LocalPort = "inet", "10.1.2.3", new(int64(443)), "10.9.9.9", new(int64(80))

@@ -4,7 +4,7 @@ import "mayfly/trace"
 
 // SchemaVersion is the version of Schema and of what its columns mean. A file of
 // another version is refused.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Missing says what the source of a window could not know, as bits. Zero, the
 // windows of mayfly's own recordings, means that everything is known.

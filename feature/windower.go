@@ -30,7 +30,7 @@ type WindowerOptions struct {
 	MaxCells    int // different things in all open windows; default 1<<22
 	MaxItems    int // different items of one window; default 1024
 	MaxTrigrams int // different trigrams of one window; default 8192
-	MaxThreads  int // threads whose last calls are remembered; default 65536
+	MaxThreads  int // threads whose last calls, and processes whose birth is remembered; default 65536
 	MaxLosses   int // loss rows that are placed in time; default 1<<20
 }
 
@@ -93,6 +93,7 @@ type Windower struct {
 	closed   int64             // windows that start before this are emitted
 	free     []*openWindow
 	dealer   dealer
+	births   births
 	losses   map[containerKey]*lossSpans
 	gaps     map[string]*lossSpans // by host
 	out      Window
@@ -117,6 +118,9 @@ type openWindow struct {
 	trigrams tally
 	pids     tally
 	tids     tally
+	forkers  tally // processes that made others, by number, with how many
+	children tally // those that they made
+	started  []started
 	items    map[string]*uint32 // counts
 	cells    int
 }
@@ -139,7 +143,7 @@ func NewWindower(opts WindowerOptions, emit func(*Window) error) (*Windower, err
 		}
 	}
 	return &Windower{opts: opts, emit: emit, buckets: map[int64]*bucket{}, closed: math.MinInt64,
-		losses: map[containerKey]*lossSpans{}, gaps: map[string]*lossSpans{}, dealer: newDealer(opts.MaxThreads)}, nil
+		losses: map[containerKey]*lossSpans{}, gaps: map[string]*lossSpans{}, dealer: newDealer(opts.MaxThreads), births: newBirths(opts.MaxThreads)}, nil
 }
 
 // Report returns what was counted so far.
@@ -261,6 +265,7 @@ func (w *Windower) emitOldest() error {
 	})
 	for _, key := range keys {
 		o := b.windows[key]
+		w.grow(o, start)
 		w.cells -= o.cells
 		w.fill(o, start)
 		w.report.Windows++
@@ -307,8 +312,10 @@ func (w *Windower) fill(o *openWindow, start int64) {
 
 func (o *openWindow) reset() {
 	o.startNS, o.counters, o.cells = -1, [NumCounters]uint32{}, 0
-	for _, t := range []*tally{&o.calls, &o.trigrams, &o.pids, &o.tids} {
+	for _, t := range []*tally{&o.calls, &o.trigrams, &o.pids, &o.tids, &o.forkers, &o.children} {
 		t.reset()
 	}
 	clear(o.items)
+	clear(o.started)
+	o.started = o.started[:0]
 }

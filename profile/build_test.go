@@ -88,7 +88,7 @@ func TestBuild(t *testing.T) {
 	if diff := cmp.Diff([]string{"pid"}, w.Declared.HostNamespaces()); diff != "" || len(w.Declared.ReadOnly) != 2 {
 		t.Errorf("declared: %+v", w.Declared)
 	}
-	want := []string{`argv ["/bin/busybox","sh","-c","<text>"] 1 [1]`, `argv ["/bin/id","--level=<n>","/tmp/x<n>"] 1 [2]`, "call read 120 [0 1 2]",
+	want := []string{`argv ["/bin/busybox","sh","-c","<text>"] 1 [1]`, `argv ["/bin/id","--level=<n>","/tmp/x<n>"] 1 [2]`, "call read 120 [0 1 2]", `called ["/bin/busybox","sh"] 1 [1]`,
 		"exec /bin/busybox 1 [1]", "exec /bin/id 1 [2]", `mount ["tmpfs","none","/mnt/<n>"] 1 [2]`, `parent ["","/bin/id"] 1 [2]`,
 		`parent ["/usr/sbin/nginx","/bin/busybox"] 1 [1]`, "priv mount 1 [2]", "write /var/log/<n>/<n> 60 [0 1 2]"}
 	var got []string

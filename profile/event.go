@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 
@@ -18,17 +19,22 @@ const (
 )
 
 // AppendRow appends the items of row i of a batch of events to dst. An exec or a
-// file operation that failed is no item; a peer, a privileged operation and a
-// capability set count even when the kernel refused, since what matters is that
-// it was asked. Relative paths, which a recorder leaves where it could not
+// file operation that failed is none of what it would have been; a peer, a privileged
+// operation and a capability set count even when the kernel refused, since what
+// matters is that it was asked. What was refused is an item of its own besides: who
+// knocks at a locked door leaves that and nothing else. Relative paths, which a recorder leaves where it could not
 // resolve them, stay relative. Values may be views of the batch: clone what is to
 // outlive it (Builder does).
 func AppendRow(dst []Item, b *trace.EventBatch, i int) []Item {
 	e := observed{kind: b.Kind(i), path: b.Path(i), path2: b.Path2(i), origin: b.ExeOrigin(i)}
 	if ret, ok := b.Ret(i); ok {
-		e.failed = ret < 0
+		e.failed, e.refused = ret < 0, Refusal(ret)
 	}
 	switch e.kind {
+	case trace.Exec:
+		if b.ArgvLen(i) > 0 {
+			e.name = b.ArgvAt(i, 0)
+		}
 	case trace.Connect:
 		e.family, e.addr = b.Family(i), b.Addr(i)
 		e.port, e.hasPort = b.Port(i)
@@ -56,7 +62,12 @@ func AppendEvent(dst []Item, ev *trace.Event) []Item {
 	case trace.FileOpen, trace.Unshare, trace.Fork:
 		arg = ev.Flags
 	}
-	e.failed = ev.Ret != nil && *ev.Ret < 0
+	if ev.Ret != nil {
+		e.failed, e.refused = *ev.Ret < 0, Refusal(*ev.Ret)
+	}
+	if len(ev.Argv) > 0 {
+		e.name = ev.Argv[0]
+	}
 	if port != nil {
 		e.port, e.hasPort = *port, true
 	}
@@ -70,14 +81,21 @@ func AppendEvent(dst []Item, ev *trace.Event) []Item {
 type observed struct {
 	kind            trace.Kind
 	path, path2     string
-	origin          string
+	name, origin    string // the first argument of an exec, and where its file came from
 	family, addr    string // the peer; the local address of a listen
 	port, arg       int64  // arg: flags of open and unshare
 	hasPort, hasArg bool
-	failed          bool
+	failed, refused bool
 }
 
+// Refusal reports whether a call returned that it is not allowed: EPERM, EACCES or
+// EROFS.
+func Refusal(ret int64) bool { return ret == -1 || ret == -13 || ret == -30 }
+
 func (e *observed) append(dst []Item) []Item {
+	if e.refused {
+		dst = append(dst, e.refusal())
+	}
 	switch e.kind {
 	case trace.Exec, trace.FileOpen, trace.Unlink, trace.Chmod, trace.Chown, trace.Rename, trace.Link:
 		if e.failed {
@@ -109,6 +127,28 @@ func (e *observed) append(dst []Item) []Item {
 	return dst
 }
 
+// refusal is what was refused.
+func (e *observed) refusal() Item {
+	what, value := string(e.kind), e.path
+	switch e.kind {
+	case trace.FileOpen:
+		what = Read
+		if OpensToWrite(e.arg) {
+			what = Write
+		}
+	case trace.Connect:
+		what, value = Connect, e.peer()
+	case trace.Exec:
+		return NewItem(Refused, Exec+" "+e.path)
+	case trace.Mount:
+		value = e.path2
+	}
+	if value != "" {
+		what += " " + Template(value)
+	}
+	return NewItem(Refused, what)
+}
+
 // appendFile adds what an exec or a file operation that succeeded is.
 func (e *observed) appendFile(dst []Item) []Item {
 	switch e.kind {
@@ -116,6 +156,9 @@ func (e *observed) appendFile(dst []Item) []Item {
 		dst = appendItem(dst, Exec, e.path)
 		if e.origin == trace.OriginWritten || e.origin == trace.OriginMemfd {
 			dst = appendItem(dst, WriteExec, e.path)
+		}
+		if e.name != "" && e.path != "" && path.Base(e.name) != path.Base(e.path) {
+			dst = append(dst, NewItem(Called, List(clean(e.path), shapeOf(path.Base(e.name)))))
 		}
 	case trace.FileOpen:
 		kind := Read

@@ -20,9 +20,11 @@ const (
 	Cap       = "cap"        // CAP_NET_ADMIN: in the effective set after a capset
 	Priv      = "priv"       // setuid:0, setgid:0, mount, umount, ptrace, module_load, bpf:5, unshare:NEWNS, clone:NEWPID, setns, memfd_create
 	Call      = "call"       // a system call, as trace.CallName names it
+	Called    = "called"     // ["/bin/busybox","nc"]: an executed file and the name that it was called by, where that is another
+	Refused   = "refused"    // what the kernel did not allow (EPERM, EACCES, EROFS), "kind value" or "kind": "write /etc/shadow", "exec /tmp/x", "mount"
 
-	// What one event says of two or more things is a JSON array of strings. These are
-	// in profiles that Build made of a trace, not in windows of features.
+	// What one event says of two or more things is a JSON array of strings. Argv and
+	// Mount are in profiles that Build made of a trace, not in windows of features.
 	Argv   = "argv"   // ["/bin/sh","-c","<text>"]: an executed file and the shape of its arguments, see ArgvShape
 	Parent = "parent" // ["/usr/sbin/nginx","/bin/sh"]: a program and one that it started; "" for one that nothing known of the container started
 	Mount  = "mount"  // ["proc","proc","/proc"]: file system type, and Templates of source and target
@@ -33,12 +35,12 @@ const MaxValue = 4096
 
 // Kinds lists every kind, sorted.
 func Kinds() []string {
-	return []string{Accept, Argv, Bind, Call, Cap, Connect, Exec, Listen, Mount, Parent, Priv, Read, Write, WriteExec}
+	return []string{Accept, Argv, Bind, Call, Called, Cap, Connect, Exec, Listen, Mount, Parent, Priv, Read, Refused, Write, WriteExec}
 }
 
 func knownKind(kind string) bool {
 	switch kind {
-	case Accept, Argv, Bind, Call, Cap, Connect, Exec, Listen, Mount, Parent, Priv, Read, Write, WriteExec:
+	case Accept, Argv, Bind, Call, Called, Cap, Connect, Exec, Listen, Mount, Parent, Priv, Read, Refused, Write, WriteExec:
 		return true
 	}
 	return false

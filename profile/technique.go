@@ -78,6 +78,15 @@ func TechniqueOf(item Item) (t Technique, ok bool) {
 		return connectTechnique(item.Value)
 	case Priv:
 		return privTechnique(item.Value)
+	case Called:
+		if l := ParseList(item.Value); len(l) > 1 {
+			t, ok = programs[l[1]]
+		}
+		return t, ok
+	case Refused:
+		if asked, err := ParseItem(item.Value); err == nil && asked.Kind != Refused {
+			return TechniqueOf(asked)
+		}
 	}
 	return Technique{}, false
 }

@@ -34,6 +34,12 @@ func TestTechniqueOf(t *testing.T) {
 		{Priv, "setuid:1000"}:                                     "",
 		{Priv, "setuid:0"}:                                        "T1548.001",
 		{Listen, "inet:0.0.0.0:80"}:                               "",
+		{Called, `["/bin/busybox","nc"]`}:                         "T1105",
+		{Called, `["/bin/busybox","sort"]`}:                       "",
+		{Called, "no list"}:                                       "",
+		{Refused, "write /proc/sys/kernel/core_pattern"}:          "T1611",
+		{Refused, "refused read /etc/shadow"}:                     "",
+		{Refused, "mount /mnt"}:                                   "",
 	} {
 		got, ok := TechniqueOf(item)
 		if got.ID != want || ok != (want != "") {

@@ -172,7 +172,8 @@ func newThings(what *feature.Description) (all []uint64) {
 
 // itemRank orders the kinds of item, the ones first that say most when they are new.
 var itemRank = map[string]int{profile.WriteExec: 1, profile.Priv: 2, profile.Cap: 3, profile.Exec: 4,
-	profile.Connect: 5, profile.Listen: 6, profile.Write: 7, profile.Read: 8, profile.Accept: 9, profile.Bind: 10}
+	profile.Called: 5, profile.Parent: 6,
+	profile.Connect: 7, profile.Listen: 8, profile.Write: 9, profile.Read: 10, profile.Refused: 11, profile.Accept: 12, profile.Bind: 13}
 
 // rankOf orders new items for a reader: by kind, those first that a technique of
 // ATT&CK is known for.

@@ -163,7 +163,7 @@ func (p *pass) falco(e *episode, top *note, detail *detector.Detail, what *featu
 func priority(detail *detector.Detail) string {
 	for _, item := range detail.New {
 		kind, _, _ := strings.Cut(item, " ")
-		if slices.Contains([]string{"exec", "write-exec", "priv", "cap"}, kind) {
+		if slices.Contains([]string{"exec", "write-exec", "called", "priv", "cap"}, kind) {
 			return "Critical"
 		}
 	}

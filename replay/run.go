@@ -194,5 +194,5 @@ func leaveOut(traces []*trace.Trace, path string) bool {
 
 // contextNS is how far back a window depends on what came before it.
 func (o Options) contextNS(d *detector.Detector) int64 {
-	return int64(d.Space.LongWindows+1)*d.Manifest.WidthNS + o.LatenessNS
+	return int64(d.Space.LongWindows+1)*d.Manifest.WidthNS + feature.LineageNS + o.LatenessNS
 }

@@ -61,10 +61,19 @@ func headline(container string, width time.Duration, detail *detector.Detail, wh
 }
 
 // told says whether another item says the same and more: who executed a file that
-// was written after the start executed it.
+// was written after the start, or by another name, executed it, and a program that the
+// container never ran did not come from within.
 func told(items []feature.NewItem, item profile.Item) bool {
-	return item.Kind == profile.Exec && slices.ContainsFunc(items, func(other feature.NewItem) bool {
-		return other.Item == profile.Item{Kind: profile.WriteExec, Value: item.Value}
+	l := profile.ParseList(item.Value)
+	return slices.ContainsFunc(items, func(other feature.NewItem) bool {
+		switch {
+		case item.Kind == profile.Exec && other.Item.Kind == profile.Called:
+			called := profile.ParseList(other.Item.Value)
+			return len(called) == 2 && called[0] == item.Value
+		case item.Kind == profile.Exec:
+			return other.Item == profile.Item{Kind: profile.WriteExec, Value: item.Value}
+		}
+		return item.Kind == profile.Parent && len(l) == 2 && l[0] == "" && other.Item == profile.Item{Kind: profile.Exec, Value: l[1]}
 	})
 }
 
@@ -118,6 +127,22 @@ func deedOf(item profile.Item) string {
 		return "took " + value
 	case profile.Priv:
 		return "used " + value
+	case profile.Refused:
+		what, of, _ := strings.Cut(item.Value, " ")
+		if of == "" {
+			return "was refused to " + plain(what)
+		}
+		return "was refused to " + plain(what) + " " + plain(of)
+	case profile.Called:
+		if l := profile.ParseList(item.Value); len(l) == 2 {
+			return "executed " + plain(l[0]) + " as " + plain(l[1])
+		}
+	case profile.Parent:
+		if l := profile.ParseList(item.Value); len(l) == 2 && l[0] == "" {
+			return plain(l[1]) + " came from outside"
+		} else if len(l) == 2 {
+			return plain(l[0]) + " began " + plain(l[1])
+		}
 	}
 	return item.Kind + " " + value
 }
