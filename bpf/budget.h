@@ -10,7 +10,7 @@
 // which bounds what a container can cost the reader and the disk.
 #pragma once
 
-#include "mayfly.h"
+#include "range.h"
 
 // Sending is weighed over this many epochs: the weight of what was sent before
 // is halved each time. No epoch passes while the reader stands still, so then
@@ -86,7 +86,7 @@ static __always_inline u64 number_record(u64 cgroup, u32 class)
 	struct count_key key = {.cgroup = cgroup, .class = class};
 	struct count *c = count_of(&key);
 
-	return c ? __sync_fetch_and_add(&c->produced, 1) : 0;
+	return c ? add_to(&c->produced, 1) : 0;
 }
 
 // count_lost says that a numbered record, or one that got none (unnumbered), is
@@ -145,7 +145,7 @@ static __noinline int admit(u64 cgroup, u32 class, u32 bytes, u64 filled)
 		b->epoch += halvings * HALF_LIFE;
 		b->sent = halvings < 64 ? b->sent >> halvings : 0;
 	}
-	sent = __sync_fetch_and_add(&b->sent, bytes) + bytes;
+	sent = add_to(&b->sent, bytes) + bytes;
 	most = ring_sizes[class].budget;
 	if (!most)
 		most = ~0ULL;

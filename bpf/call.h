@@ -112,7 +112,7 @@ static __always_inline void add_path_arguments(struct scratch *s, const volatile
 // is afterwards.
 static __always_inline u64 effective_capabilities(void)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	const struct cred *cred = BPF_CORE_READ(task, cred);
 	u64 mask = 0;
 
@@ -168,7 +168,7 @@ static __noinline int call_event(struct thread *t, struct pt_regs *regs, u32 nr,
 	kind = compat && nr == COMPAT_SOCKETCALL ? socketcall_kind(compat_argument(regs, 1)) : c->kind;
 	if (!kind)
 		return 0;
-	s = event_begin(t, bpf_get_current_task_btf(), kind);
+	s = event_begin(t, current_task(), kind);
 	if (!s)
 		return 0;
 	take_arguments(s, regs, nr, compat);
@@ -243,7 +243,7 @@ static __always_inline int ended(struct thread *t, struct pt_regs *regs, long re
 // ended_unsettled is for a thread that must be looked at.
 static __noinline int ended_unsettled(struct pt_regs *regs, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = thread_of(task);
 
 	return t ? ended(t, regs, ret, is_compat(task)) : 0;

@@ -76,7 +76,7 @@ static __always_inline bool unwanted(struct thread *t)
 // pids_cgroup is the task's cgroup in the pids controller's v1 hierarchy.
 static __always_inline struct cgroup *pids_cgroup(struct task_struct *task)
 {
-	return task->cgroups->subsys[pids_cgrp_id]->cgroup;
+	return OF(OF(OF(task, cgroups), subsys[pids_cgrp_id]), cgroup);
 }
 
 // cgroup_of is the id of the task's cgroup in the default hierarchy, or on a host
@@ -84,18 +84,18 @@ static __always_inline struct cgroup *pids_cgroup(struct task_struct *task)
 // 0: a task in a root cgroup, which is never a container's.
 static __always_inline u64 cgroup_of(struct task_struct *task)
 {
-	struct css_set *set = task->cgroups;
-	struct cgroup *cgroup = set->dfl_cgrp;
+	struct css_set *set = OF(task, cgroups);
+	struct cgroup *cgroup = OF(set, dfl_cgrp);
 
-	if (cgroup->level > 0)
-		return cgroup->kn->id;
+	if (OF(cgroup, level) > 0)
+		return OF(OF(cgroup, kn), id);
 	if (cgroup_v1) {
 		struct cgroup *pids = pids_cgroup(task);
 
-		if (pids->level > 0)
-			return pids->kn->id | PIDS_BIT;
+		if (OF(pids, level) > 0)
+			return OF(OF(pids, kn), id) | PIDS_BIT;
 	}
-	return record_host ? cgroup->kn->id : 0;
+	return record_host ? OF(OF(cgroup, kn), id) : 0;
 }
 
 static __always_inline bool conmon_at(const char *name)

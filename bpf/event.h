@@ -20,6 +20,7 @@ struct scratch {
 	u64 mnt;
 	u32 path_len;
 	u32 hooked; // begun by a hook, with what the kernel uses
+	u64 lock;   // what `busy` is to try_lock
 	u64 args[8]; // of the call, from 1
 	struct event head;
 	u8 body[BODY_MAX + BODY_GUARD];
@@ -56,19 +57,21 @@ static __always_inline u32 class_of(u32 kind)
 static __noinline void fill_head(struct event *e, struct thread *t, struct task_struct *task,
 				 u32 kind)
 {
+	struct cred *cred = OF(task, cred);
+
 	e->time = bpf_ktime_get_boot_ns();
 	e->cgroup = t->cgroup;
-	e->start = task->group_leader->start_boottime;
+	e->start = OF(OF(task, group_leader), start_boottime);
 	e->ret = 0;
 	e->flags = 0;
 	e->arg = 0;
 	e->mode = 0;
 	e->target = 0;
-	e->pid = task->tgid;
-	e->tid = task->pid;
-	e->ppid = task->real_parent->tgid;
-	e->uid = task->cred->euid.val;
-	e->gid = task->cred->egid.val;
+	e->pid = OF(task, tgid);
+	e->tid = OF(task, pid);
+	e->ppid = OF(OF(task, real_parent), tgid);
+	e->uid = OF(cred, euid.val);
+	e->gid = OF(cred, egid.val);
 	e->kind = kind;
 	e->class = class_of(kind);
 	e->call = 0xffff;
@@ -105,7 +108,7 @@ static __always_inline void drop_truth(struct thread *t)
 	struct scratch *s = take_truth(t);
 
 	if (s)
-		__sync_lock_test_and_set(&s->busy, 0);
+		unlock(&s->busy, s->lock);
 }
 
 // begin_truth gives the call of a thread a place. NULL: it has one, so that of
@@ -119,8 +122,9 @@ static __noinline struct scratch *begin_truth(struct thread *t)
 		u32 slot = ((u32)t->task * 0x9e3779b1u + i * 31) & (TRUTHS - 1);
 		struct scratch *s = bpf_map_lookup_elem(&truths, &slot);
 
-		if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1) != 0)
+		if (!s || !try_lock(&s->busy, LOCK_TRUTH + slot))
 			continue;
+		s->lock = LOCK_TRUTH + slot;
 		s->len = 0;
 		s->hooked = 1;
 		s->head.via = VIA_CALL;
@@ -133,14 +137,17 @@ static __noinline struct scratch *begin_truth(struct thread *t)
 // take_scratch takes a buffer for an event. NULL: the event is lost, and counted.
 static __noinline struct scratch *take_scratch(struct thread *t, u32 kind)
 {
+	u64 lock = LOCK_SCRATCH + bpf_get_smp_processor_id() * SCRATCHES;
+
 	for (u32 i = 0; i < SCRATCHES; i++) {
 		u32 slot = i;
 		struct scratch *s = bpf_map_lookup_elem(&scratches, &slot);
 
 		if (!s)
 			break;
-		if (__sync_val_compare_and_swap(&s->busy, 0, 1) != 0)
+		if (!try_lock(&s->busy, lock + i))
 			continue;
+		s->lock = lock + i;
 		s->len = 0;
 		s->hooked = 0;
 		return s;
@@ -158,7 +165,7 @@ static __always_inline struct scratch *event_begin(struct thread *t, struct task
 
 	if (unwanted(t)) {
 		if (s)
-			__sync_lock_test_and_set(&s->busy, 0);
+			unlock(&s->busy, s->lock);
 		return NULL;
 	}
 	if (!s)
@@ -196,7 +203,7 @@ __noinline int event_end(struct scratch *s)
 	}
 	if (err)
 		count_lost(s->head.cgroup, class, false);
-	__sync_lock_test_and_set(&s->busy, 0);
+	unlock(&s->busy, s->lock);
 	return 0;
 }
 

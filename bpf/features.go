@@ -17,6 +17,7 @@ type Feature struct {
 	Name   string // what it is: "ring buffer"
 	Needed string // what for, and what follows where it is missing
 	Must   bool   // nothing can be recorded without it
+	Cost   bool   // without it a recording shows as much, at a higher cost
 	OK     bool   // it is there
 	Detail string // where OK is false, why; else what was found, or ""
 }
@@ -58,11 +59,11 @@ var probes = []probe{
 		func() (string, error) { return "", features.HaveMapType(ebpf.RingBuf) }},
 	{Feature{Name: "tracepoints with types", Needed: "to see calls and processes: Linux 5.5", Must: true},
 		tracepoint("sys_exit")},
-	{Feature{Name: "current task with types", Needed: "to know whose call it is: Linux 5.11", Must: true},
+	{Feature{Name: "current task with types", Needed: "to know whose call it is: Linux 5.11; before, each of its fields is read by a call", Cost: true},
 		helper(asm.FnGetCurrentTaskBtf)},
-	{Feature{Name: "task storage", Needed: "to keep each thread's calls: Linux 5.12", Must: true},
+	{Feature{Name: "task storage", Needed: "to keep calls of threads that have no slot: Linux 5.12; before, a hash map does", Cost: true},
 		helper(asm.FnTaskStorageGet)},
-	{Feature{Name: "fetching atomics", Needed: "to lock buffers: Linux 5.12", Must: true}, haveAtomics},
+	{Feature{Name: "fetching atomics", Needed: "to lock buffers: Linux 5.12; before, a map does, and numbers of records (seq) may repeat on preemptible kernels"}, haveAtomics},
 	{Feature{Name: "task iterator", Needed: "to take the calls of threads that sleep: Linux 5.8", Must: true},
 		inKernel("bpf_iter_task")},
 	{Feature{Name: "security hooks", Needed: "to see arguments as the kernel uses them: Linux 5.15 with bpf in lsm=; else arguments are read from the caller's memory when a call ends"},
@@ -147,7 +148,7 @@ func haveAtomics() (string, error) {
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.RawTracepoint, License: "GPL", Instructions: asm.Instructions{
 		asm.Mov.Imm(asm.R1, 1),
 		asm.StoreMem(asm.R10, -8, asm.R1, asm.DWord),
-		asm.FetchAdd.Mem(asm.R10, asm.R1, asm.DWord, -8),
+		fetchAdd(asm.R10, asm.R1, -8),
 		asm.Mov.Imm(asm.R0, 0),
 		asm.Return(),
 	}})
@@ -155,4 +156,12 @@ func haveAtomics() (string, error) {
 		return "", err
 	}
 	return "", program.Close()
+}
+
+// fetchAdd is asm.FetchAdd.Mem, which asm (v0.22.0) writes as an addition that fetches
+// nothing unless the operation stands in Constant too.
+func fetchAdd(dst, src asm.Register, offset int16) asm.Instruction {
+	i := asm.FetchAdd.Mem(dst, src, asm.DWord, offset)
+	i.Constant = int64(asm.FetchAdd >> 8)
+	return i
 }

@@ -1,6 +1,12 @@
 package bpf
 
-import "testing"
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/cilium/ebpf/asm"
+)
 
 // TestFeatures wants what must be there to be found where the programs load.
 func TestFeatures(t *testing.T) {
@@ -17,5 +23,18 @@ func TestFeatures(t *testing.T) {
 		if f.Name == "" || f.Needed == "" {
 			t.Errorf("feature %+v: want a name and what it is needed for", f)
 		}
+	}
+}
+
+// TestFetchAdd wants the probe of atomics to be written as one that fetches: else every
+// kernel takes it.
+func TestFetchAdd(t *testing.T) {
+	var b bytes.Buffer
+	if _, err := fetchAdd(asm.R10, asm.R1, -8).Marshal(&b, binary.LittleEndian); err != nil {
+		t.Fatal(err)
+	}
+	want := []byte{0xdb, 0x1a, 0xf8, 0xff, 1, 0, 0, 0} // imm is BPF_ADD | BPF_FETCH
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("got % x, want % x", b.Bytes(), want)
 	}
 }

@@ -14,6 +14,13 @@
 
 #include "call.h"
 
+// has_rings says whether a task has used io_uring. (The field is there since 5.10,
+// where the kernel was built with io_uring.)
+static __always_inline bool has_rings(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->io_uring) && BPF_CORE_READ(task, io_uring);
+}
+
 // hook_via says whose a hook is: of the call the task is in (VIA_CALL), of an
 // operation that io_uring makes for it, or -1: of neither.
 static __noinline s32 hook_via(struct task_struct *task, u32 kind)
@@ -22,7 +29,7 @@ static __noinline s32 hook_via(struct task_struct *task, u32 kind)
 	bool compat = is_compat(task);
 	u32 nr, now = KIND_NONE;
 
-	if (task->flags & PF_IO_WORKER)
+	if (OF(task, flags) & PF_IO_WORKER)
 		return VIA_IO_URING;
 	nr = call_number(regs);
 	if (nr < CALLS)
@@ -34,7 +41,7 @@ static __noinline s32 hook_via(struct task_struct *task, u32 kind)
 	if (nr == CALL_IO_URING_ENTER)
 		return VIA_IO_URING;
 	// Linked operations may run on the way out of any other call, or of none.
-	if (task->io_uring && (kind == KIND_OPEN ? nr == -1U : now == KIND_NONE))
+	if (has_rings(task) && (kind == KIND_OPEN ? nr == -1U : now == KIND_NONE))
 		return VIA_IO_URING;
 	return -1;
 }
@@ -42,7 +49,7 @@ static __noinline s32 hook_via(struct task_struct *task, u32 kind)
 // hook_begin returns where to put what the kernel uses. NULL: nowhere.
 static __noinline struct scratch *hook_begin(u32 kind)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = thread_of(task);
 	struct scratch *s;
 	s32 via;
@@ -245,7 +252,7 @@ int BPF_PROG(hook_open, struct file *file)
 // socket_hook notes the address of a call, or makes the event of an operation.
 static __noinline int socket_hook(u32 kind, struct socket *socket, u64 addr, u32 len)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = thread_of(task);
 	struct scratch *s;
 	s32 via;
@@ -298,7 +305,7 @@ int BPF_PROG(hook_accept, struct socket *socket)
 SEC("lsm/bprm_creds_for_exec")
 int BPF_PROG(hook_exec, struct linux_binprm *bprm)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = thread_of(task);
 	struct pt_regs *regs;
 	struct scratch *s;
@@ -311,7 +318,7 @@ int BPF_PROG(hook_exec, struct linux_binprm *bprm)
 	compat = is_compat(task);
 	nr = call_number(regs);
 	t->exec_call = call_code(nr, compat);
-	if (nr >= CALLS || BPF_CORE_READ(bprm, fdpath))
+	if (nr >= CALLS || names_descriptor(bprm))
 		return 0;
 	s = begin_truth(t);
 	if (!s)

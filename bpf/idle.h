@@ -16,7 +16,7 @@ int flush_idle(struct bpf_iter__task *ctx)
 	struct thread *t;
 
 	if (!task) // the end of the list
-		return flush_held();
+		return ring_traced ? flush_held() : 0;
 	t = known_thread(task);
 	if (!t || !t->record)
 		return 0;

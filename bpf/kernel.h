@@ -223,7 +223,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	u64 start_boottime;
-	const struct cred *cred;
+	struct cred *cred;
 	char comm[16];
 	struct fs_struct *fs;
 	struct files_struct *files;

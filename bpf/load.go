@@ -85,7 +85,7 @@ func Load(opts Options) (*Probes, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, err
 	}
-	blind := opts.Without.drop(spec)
+	blind := opts.Without.look().drop(spec)
 	slices.Sort(blind)
 	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: typeCache()})
 	forgetTypes()
@@ -201,10 +201,21 @@ func attach(program *ebpf.Program) (link.Link, error) {
 func (p *Probes) Blind() []string { return slices.Clone(p.blind) }
 
 func (p *Probes) whoami() error {
-	if _, err := p.collection.Programs[MayflyProgWhoami].Run(&ebpf.RunOptions{}); err != nil {
-		return fmt.Errorf("program %s: %w", MayflyProgWhoami, err)
+	iter, err := link.AttachIter(link.IterOptions{Program: p.collection.Programs[MayflyProgWhoami]})
+	if err != nil {
+		return fmt.Errorf("attach %s: %w", MayflyProgWhoami, err)
 	}
-	return nil
+	return errors.Join(run(iter), iter.Close())
+}
+
+// run reads an iterator, which runs its program.
+func run(iter *link.Iter) error {
+	r, err := iter.Open()
+	if err != nil {
+		return fmt.Errorf("task iterator: %w", err)
+	}
+	_, err = io.Copy(io.Discard, r)
+	return errors.Join(err, r.Close())
 }
 
 // NextEpoch makes each running thread send what it has gathered at its next call.
@@ -267,12 +278,7 @@ func (p *Probes) FlushIdle() error {
 	if p.idle == nil {
 		return nil
 	}
-	r, err := p.idle.Open()
-	if err != nil {
-		return fmt.Errorf("task iterator: %w", err)
-	}
-	_, err = io.Copy(io.Discard, r)
-	return errors.Join(err, r.Close())
+	return run(p.idle)
 }
 
 // FlushBlocked sends what FlushIdle does, and appends to it the calls that

@@ -81,3 +81,21 @@ func TestCalls(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadWithout wants the verifier to take the programs with each thing missing that
+// an old kernel lacks, and with all of them. It follows what it can reach, so it
+// refuses a program that would still use one of the atomics that were taken out.
+func TestLoadWithout(t *testing.T) {
+	old := Missing{Hooks: true, Rings: true, Casts: true, Regs: true, TypedTask: true, Storage: true, Atomics: true}
+	for name, without := range map[string]Missing{
+		"typed task": {TypedTask: true}, "storage": {Storage: true}, "atomics": {Atomics: true}, "all": old,
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := DefaultOptions()
+			opts.Without = without
+			if err := mustLoad(t, opts).Attach(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

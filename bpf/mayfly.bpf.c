@@ -38,11 +38,14 @@ static __always_inline u64 first_mounts(void)
 // whoami is run once by the recorder, which may live in a pid namespace and so
 // not know its own number here. Once before anything is attached, and again
 // when everything is: until then it is known of no task how it came to where it is.
-SEC("raw_tp")
-int whoami(void *ctx)
+// (An iterator, because it runs in whoever reads it, on every kernel.)
+SEC("iter/task")
+int whoami(struct bpf_iter__task *ctx)
 {
 	boot_ns now = bpf_ktime_get_boot_ns();
 
+	if (ctx->task)
+		return 0; // once is enough: at the end of the list
 	if (self_tgid)
 		attached = now;
 	self_tgid = bpf_get_current_pid_tgid() >> 32;

@@ -195,9 +195,10 @@ static __noinline int stir(void)
 
 	if (stirred)
 		return 0;
-	__sync_lock_test_and_set(&stirred, 1); // before the look at quiet
-	if (!quiet || __sync_val_compare_and_swap(&quiet, 1, 0) != 1)
+	__sync_fetch_and_add(&stirred, 1); // a full barrier before the look at quiet
+	if (!quiet)
 		return 0;
+	quiet = 0; // a second one that saw it wakes the reader once more, which is no harm
 	nothing = bpf_ringbuf_reserve(&sequences, 8, 0);
 	if (nothing)
 		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);

@@ -118,6 +118,7 @@ type MayflyScratch struct {
 	Mnt     uint64
 	PathLen uint32
 	Hooked  uint32
+	Lock    uint64
 	Args    [8]uint64
 	Head    MayflyEvent
 	Body    [16640]uint8
@@ -187,6 +188,7 @@ const (
 	MayflyMapDeselected      = "deselected"
 	MayflyMapEvents          = "events"
 	MayflyMapHeld            = "held"
+	MayflyMapLocks           = "locks"
 	MayflyMapPlaces          = "places"
 	MayflyMapScratches       = "scratches"
 	MayflyMapSecurity        = "security"
@@ -236,9 +238,12 @@ const (
 	MayflyVarHostMounts      = "host_mounts"
 	MayflyVarMoves           = "moves"
 	MayflyVarNews            = "news"
+	MayflyVarNoAtomics       = "no_atomics"
 	MayflyVarNoCasts         = "no_casts"
 	MayflyVarNoSlots         = "no_slots"
+	MayflyVarNoStorage       = "no_storage"
 	MayflyVarNoTaskRegs      = "no_task_regs"
+	MayflyVarNoTypedTask     = "no_typed_task"
 	MayflyVarQuiet           = "quiet"
 	MayflyVarRecordHost      = "record_host"
 	MayflyVarRecordSetup     = "record_setup"
@@ -338,6 +343,7 @@ type MayflyMapSpecs struct {
 	Deselected *ebpf.MapSpec `ebpf:"deselected"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Held       *ebpf.MapSpec `ebpf:"held"`
+	Locks      *ebpf.MapSpec `ebpf:"locks"`
 	Places     *ebpf.MapSpec `ebpf:"places"`
 	Scratches  *ebpf.MapSpec `ebpf:"scratches"`
 	Security   *ebpf.MapSpec `ebpf:"security"`
@@ -366,9 +372,12 @@ type MayflyVariableSpecs struct {
 	HostMounts      *ebpf.VariableSpec `ebpf:"host_mounts"`
 	Moves           *ebpf.VariableSpec `ebpf:"moves"`
 	News            *ebpf.VariableSpec `ebpf:"news"`
+	NoAtomics       *ebpf.VariableSpec `ebpf:"no_atomics"`
 	NoCasts         *ebpf.VariableSpec `ebpf:"no_casts"`
 	NoSlots         *ebpf.VariableSpec `ebpf:"no_slots"`
+	NoStorage       *ebpf.VariableSpec `ebpf:"no_storage"`
 	NoTaskRegs      *ebpf.VariableSpec `ebpf:"no_task_regs"`
+	NoTypedTask     *ebpf.VariableSpec `ebpf:"no_typed_task"`
 	Quiet           *ebpf.VariableSpec `ebpf:"quiet"`
 	RecordHost      *ebpf.VariableSpec `ebpf:"record_host"`
 	RecordSetup     *ebpf.VariableSpec `ebpf:"record_setup"`
@@ -413,6 +422,7 @@ type MayflyMaps struct {
 	Deselected *ebpf.Map `ebpf:"deselected"`
 	Events     *ebpf.Map `ebpf:"events"`
 	Held       *ebpf.Map `ebpf:"held"`
+	Locks      *ebpf.Map `ebpf:"locks"`
 	Places     *ebpf.Map `ebpf:"places"`
 	Scratches  *ebpf.Map `ebpf:"scratches"`
 	Security   *ebpf.Map `ebpf:"security"`
@@ -432,6 +442,7 @@ func (m *MayflyMaps) Close() error {
 		m.Deselected,
 		m.Events,
 		m.Held,
+		m.Locks,
 		m.Places,
 		m.Scratches,
 		m.Security,
@@ -461,9 +472,12 @@ type MayflyVariables struct {
 	HostMounts      *ebpf.Variable `ebpf:"host_mounts"`
 	Moves           *ebpf.Variable `ebpf:"moves"`
 	News            *ebpf.Variable `ebpf:"news"`
+	NoAtomics       *ebpf.Variable `ebpf:"no_atomics"`
 	NoCasts         *ebpf.Variable `ebpf:"no_casts"`
 	NoSlots         *ebpf.Variable `ebpf:"no_slots"`
+	NoStorage       *ebpf.Variable `ebpf:"no_storage"`
 	NoTaskRegs      *ebpf.Variable `ebpf:"no_task_regs"`
+	NoTypedTask     *ebpf.Variable `ebpf:"no_typed_task"`
 	Quiet           *ebpf.Variable `ebpf:"quiet"`
 	RecordHost      *ebpf.Variable `ebpf:"record_host"`
 	RecordSetup     *ebpf.Variable `ebpf:"record_setup"`

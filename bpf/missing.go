@@ -3,9 +3,11 @@ package bpf
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +20,10 @@ type Missing struct {
 	Slots bool // the array of threads: each in its task's storage
 	Casts bool // addresses given a type: each field is read by a call
 	Regs  bool // the helper that finds a task's registers: they are looked for where its stack begins
+
+	TypedTask bool // the current task as a typed pointer: each of its fields is read by a call
+	Storage   bool // task storage: a hash map by the task's address
+	Atomics   bool // atomics that return something, and pointers passed to global functions: see old.go
 }
 
 // hook is what cannot be seen without the program at a security hook.
@@ -51,8 +57,36 @@ var hooks = map[string]hook{
 	MayflyProgHookExec:      {call: "exec: whether the caller's path was changed under the kernel's hands"},
 }
 
-// hookName is the kernel's function that a program at a security hook stands for.
-func hookName(spec *ebpf.ProgramSpec) string { return "bpf_lsm_" + spec.AttachTo }
+// hookThere says whether a program can be loaded for a security hook. One that is
+// passed a struct (chown's user) wants a kernel that takes such programs: Linux 6.1.
+func hookThere(name string) bool {
+	spec, err := kernelTypes()
+	if err != nil {
+		return false
+	}
+	var f *btf.Func
+	if err := spec.TypeByName("bpf_lsm_"+name, &f); err != nil {
+		return false
+	}
+	proto, ok := f.Type.(*btf.FuncProto)
+	if !ok || !slices.ContainsFunc(proto.Params, func(p btf.FuncParam) bool {
+		_, is := btf.As[*btf.Struct](p.Type)
+		return is
+	}) {
+		return ok
+	}
+	program, err := emptyHook(name)
+	if err != nil {
+		return false
+	}
+	return program.Close() == nil
+}
+
+// emptyHook loads a program at a security hook that does nothing.
+func emptyHook(name string) (*ebpf.Program, error) {
+	return ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: name,
+		License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+}
 
 // drop takes out of spec what the kernel lacks, or is to be done without, and
 // returns what cannot be seen therefore.
@@ -60,10 +94,7 @@ func (m Missing) drop(spec *ebpf.CollectionSpec) (blind []string) {
 	lacks := func(*ebpf.ProgramSpec) bool { return true }
 	if !m.Hooks {
 		if _, err := hooksCalled(); err == nil {
-			lacks = func(p *ebpf.ProgramSpec) bool {
-				_, err := inKernel(hookName(p))()
-				return err != nil
-			}
+			lacks = func(p *ebpf.ProgramSpec) bool { return !hookThere(p.AttachTo) }
 		}
 	}
 	traced := m.traceRings(spec)
@@ -82,10 +113,31 @@ func (m Missing) drop(spec *ebpf.CollectionSpec) (blind []string) {
 	if !traced {
 		blind = append(blind, "io_uring: results of its operations")
 	}
-	for name, missing := range map[string]bool{MayflyVarNoSlots: m.Slots, MayflyVarNoCasts: m.Casts, MayflyVarNoTaskRegs: m.Regs} {
+	for name, missing := range map[string]bool{MayflyVarNoSlots: m.Slots, MayflyVarNoCasts: m.Casts, MayflyVarNoTaskRegs: m.Regs,
+		MayflyVarNoTypedTask: m.TypedTask, MayflyVarNoStorage: m.Storage, MayflyVarNoAtomics: m.Atomics} {
 		_ = spec.Variables[name].Set(missing) // all are bool
 	}
+	if m.Storage {
+		storeByAddress(spec)
+	}
+	if m.Atomics {
+		takeAtomics(spec)
+		blind = append(blind, "seq: two records of a container may have one number where the kernel preempts programs")
+	}
 	return blind
+}
+
+// look adds to m what the kernel lacks.
+func (m Missing) look() Missing {
+	lacks := func(find func() (string, error)) bool {
+		_, err := find()
+		return err != nil
+	}
+	m.TypedTask = m.TypedTask || lacks(helper(asm.FnGetCurrentTaskBtf))
+	m.Storage = m.Storage || m.TypedTask || lacks(helper(asm.FnTaskStorageGet)) // it wants such a pointer,
+	m.Regs = m.Regs || m.TypedTask                                              // and so does that
+	m.Atomics = m.Atomics || lacks(haveAtomics)
+	return m
 }
 
 // hooksCalled says whether the kernel runs programs at security hooks: it may let
@@ -95,8 +147,7 @@ func hooksCalled() (detail string, err error) {
 	if _, err := inKernel("bpf_lsm_file_open")(); err != nil {
 		return "", err
 	}
-	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: "file_open",
-		License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+	program, err := emptyHook("file_open")
 	if err != nil {
 		return "", fmt.Errorf("security hook: %w", err)
 	}

@@ -51,9 +51,9 @@ static __always_inline u32 step_up(struct scratch *s, u8 *to)
 // stands, leaf first, each NUL-terminated. The root itself has none.
 __noinline int add_walk(struct scratch *s, u32 type)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	u64 root = (u64)task->fs->root.dentry;
-	u64 root_mnt = (u64)task->fs->root.mnt;
+	struct fs_struct *fs = OF(current_task(), fs);
+	u64 root = (u64)OF(fs, root.dentry);
+	u64 root_mnt = (u64)OF(fs, root.mnt);
 	u32 flags = SECTION_CUT, len;
 	u8 *to = room(s);
 
@@ -93,21 +93,20 @@ static __always_inline void add_file(struct scratch *s, u32 type, struct file *f
 
 static __always_inline void add_cwd(struct scratch *s, u32 type)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct fs_struct *fs = OF(current_task(), fs);
 
-	add_path(s, type, (u64)task->fs->pwd.mnt, (u64)task->fs->pwd.dentry);
+	add_path(s, type, (u64)OF(fs, pwd.mnt), (u64)OF(fs, pwd.dentry));
 }
 
 // file_at is the current task's open file of a descriptor, or NULL.
 __noinline u64 file_at(s32 fd)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *table = task->files->fdt;
+	struct fdtable *table = OF(OF(current_task(), files), fdt);
 	struct file *file = NULL;
 
-	if (fd < 0 || (u32)fd >= table->max_fds)
+	if (fd < 0 || (u32)fd >= OF(table, max_fds))
 		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
+	bpf_probe_read_kernel(&file, sizeof(file), OF(table, fd) + fd);
 	return (u64)file;
 }
 

@@ -66,12 +66,19 @@ static __always_inline void add_argv(struct scratch *s, struct task_struct *task
 		section_end(s, SECTION_ARGV, len, flags);
 }
 
+// names_descriptor says whether an exec is an execveat that no execve could stand
+// for. Before 5.9 that is not known.
+static __always_inline bool names_descriptor(struct linux_binprm *bprm)
+{
+	return bpf_core_field_exists(bprm->fdpath) && BPF_CORE_READ(bprm, fdpath);
+}
+
 // exec_ended appends the call that ran a program, as the last of the old one. At
 // sys_exit its number is that of execve, whichever it was.
 static __noinline int exec_ended(struct thread *t, struct task_struct *task, s32 old_tid,
 				 struct linux_binprm *bprm)
 {
-	u32 nr = BPF_CORE_READ(bprm, fdpath) ? call_execveat : call_execve;
+	u32 nr = names_descriptor(bprm) ? call_execveat : call_execve;
 
 	if (t->exec_call)
 		nr = t->exec_call;
@@ -87,7 +94,7 @@ static __noinline int exec_ended(struct thread *t, struct task_struct *task, s32
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *unused, s32 old_pid, struct linux_binprm *bprm)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = any_thread_of(task);
 	struct scratch *s;
 	struct file *file;
@@ -140,7 +147,7 @@ static __noinline u64 clone_flags(struct task_struct *parent, struct task_struct
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = any_thread_of(task), *c;
 	struct scratch *s;
 
@@ -158,9 +165,9 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	s = event_begin(t, task, KIND_FORK);
 	if (!s)
 		return 0;
-	s->head.target = child->pid;
-	s->head.ret = child->tgid;
-	s->head.arg = child->start_boottime;
+	s->head.target = OF(child, pid);
+	s->head.ret = OF(child, tgid);
+	s->head.arg = OF(child, start_boottime);
 	s->head.flags = clone_flags(task, child);
 	event_end(s);
 	return 0;
@@ -173,7 +180,7 @@ static __noinline int call_unended(struct thread *t, struct task_struct *task)
 {
 	s32 nr;
 
-	if (task->flags & (PF_SIGNALED | PF_WORKERS))
+	if (OF(task, flags) & (PF_SIGNALED | PF_WORKERS))
 		return 0;
 	nr = call_number(user_regs(task));
 	if (nr >= 0)
@@ -204,7 +211,7 @@ static __noinline int exit_event(struct thread *t, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *unused)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = thread_of(task);
 
 	if (t) {

@@ -7,7 +7,7 @@
 // well (a bad address reads as 0).
 #pragma once
 
-#include "mayfly.h"
+#include "range.h"
 
 volatile const bool no_casts; // for tests
 

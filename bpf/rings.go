@@ -12,7 +12,7 @@ import (
 // Where they are, programs at security hooks leave io_uring to them.
 func (m Missing) traceRings(spec *ebpf.CollectionSpec) bool {
 	_, err := ringsTraced()
-	if m.Rings || err != nil {
+	if m.Rings || m.Atomics || err != nil { // they lock what they hold by atomics
 		delete(spec.Programs, MayflyProgRingSubmitted)
 		delete(spec.Programs, MayflyProgRingCompleted)
 		return false

@@ -29,7 +29,7 @@ static __always_inline void fill_sequence(struct sequence *s, struct thread *t,
 	s->cgroup = t->cgroup;
 	s->start = BPF_CORE_READ(task, group_leader, start_boottime);
 	s->chunk = t->chunk;
-	s->pid = task->tgid;
+	s->pid = OF(task, tgid);
 	s->tid = t->tid;
 	s->n = n;
 	__builtin_memcpy(s->comm, t->comm, sizeof(s->comm));
@@ -73,7 +73,7 @@ static __noinline int flush(struct thread *t, struct task_struct *task, bool own
 {
 	u32 n, sent;
 
-	if (__sync_val_compare_and_swap(&t->lock, 0, 1) != 0)
+	if (!try_lock(&t->lock, t->task))
 		return 0;
 	n = t->n;
 	sent = t->sent;
@@ -95,7 +95,7 @@ static __noinline int flush(struct thread *t, struct task_struct *task, bool own
 		t->sent = n;
 		t->first = bpf_ktime_get_boot_ns(); // for a call that is being added now
 	}
-	__sync_lock_test_and_set(&t->lock, 0);
+	unlock(&t->lock, t->task);
 	return 1;
 }
 
@@ -103,7 +103,7 @@ static __noinline int flush(struct thread *t, struct task_struct *task, bool own
 static __noinline int chunk_begin(struct thread *t, struct task_struct *task)
 {
 	t->first = bpf_ktime_get_boot_ns();
-	t->tid = task->pid;
+	t->tid = OF(task, pid);
 	bpf_probe_read_kernel(t->comm, sizeof(t->comm), &task->comm);
 	return 0;
 }
@@ -111,7 +111,7 @@ static __noinline int chunk_begin(struct thread *t, struct task_struct *task)
 // append_edge is what append leaves to it: the first and the last of a chunk.
 static __noinline int append_edge(struct thread *t, u16 call)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	u32 n = t->n;
 
 	if (n >= CHUNK_MAX) { // full, and somebody else is still sending it
@@ -165,8 +165,8 @@ static __always_inline s32 blocked_call(struct task_struct *task)
 		state = BPF_CORE_READ(task, __state);
 	else
 		state = BPF_CORE_READ((struct task_struct___5_13 *)task, state);
-	if (!(state & TASK_SLEEPS) || state & TASK_STATES & ~TASK_SLEEPS || task->on_cpu ||
-	    task->jobctl & JOBCTL_TRAP_FREEZE || task->flags & (PF_WORKERS | PF_FROZEN))
+	if (!(state & TASK_SLEEPS) || state & TASK_STATES & ~TASK_SLEEPS || OF(task, on_cpu) ||
+	    OF(task, jobctl) & JOBCTL_TRAP_FREEZE || OF(task, flags) & (PF_WORKERS | PF_FROZEN))
 		return -1;
 	return call_number(regs);
 }

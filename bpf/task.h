@@ -73,10 +73,10 @@ static __always_inline struct thread *relative(struct task_struct *task, u64 con
 {
 	struct thread *t = NULL;
 
-	if (task->pid != task->tgid)
-		t = known_thread(task->group_leader);
-	else if (container_of_task(task->real_parent) == container)
-		t = known_thread(task->real_parent);
+	if (OF(task, pid) != OF(task, tgid))
+		t = known_thread(OF(task, group_leader));
+	else if (container_of_task(OF(task, real_parent)) == container)
+		t = known_thread(OF(task, real_parent));
 	return t && t->state != STATE_NEW ? t : NULL;
 }
 
@@ -84,11 +84,11 @@ static __always_inline struct thread *relative(struct task_struct *task, u64 con
 // cgroup. No fork is seen of a thread that io_uring made.
 static __always_inline u32 first_state(struct task_struct *task, u64 container)
 {
-	if (!outside(task->real_parent, container))
+	if (!outside(OF(task, real_parent), container))
 		return STATE_MEMBER;
-	if (task->flags & PF_IO_WORKER)
+	if (OF(task, flags) & PF_IO_WORKER)
 		return mounts_of(task) == host_mounts ? STATE_SETUP : STATE_MEMBER;
-	if (task->start_boottime > attached)
+	if (OF(task, start_boottime) > attached)
 		return STATE_SETUP;
 	return at_work(task) ? STATE_ASSUMED : STATE_MEMBER;
 }
@@ -100,7 +100,7 @@ static __always_inline u32 first_state(struct task_struct *task, u64 container)
 static __noinline u64 joins(struct thread *t, struct task_struct *task)
 {
 	u64 container = container_of_task(task), mounts = mounts_of(task);
-	struct task_struct *parent = task->real_parent;
+	struct task_struct *parent = OF(task, real_parent);
 
 	if (!container || (t->state == STATE_MEMBER && t->cgroup == container))
 		return 0;
@@ -115,7 +115,7 @@ static int flush(struct thread *t, struct task_struct *task, bool owner);
 // than before. (Global, so that the verifier looks at it once.)
 __noinline int belong(struct thread *t, u64 container, u64 id)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *like;
 
 	if (!t || t->state == STATE_MEMBER)
@@ -141,7 +141,7 @@ __noinline int belong(struct thread *t, u64 container, u64 id)
 // recorded says whether the calls and events of a thread are.
 static __always_inline bool recorded(struct thread *t, struct task_struct *task, u64 container, u64 id)
 {
-	if (task->tgid == self_tgid || unwanted(t))
+	if (OF(task, tgid) == self_tgid || unwanted(t))
 		return false;
 	if (t->state == STATE_MEMBER)
 		return true;
@@ -155,7 +155,7 @@ static __noinline struct thread *settle(struct task_struct *task)
 {
 	struct thread *t = known_thread(task);
 	u32 now = epoch, seen = moves;
-	u64 pids = cgroup_v1 ? pids_cgroup(task)->kn->id : 0;
+	u64 pids = cgroup_v1 ? OF(OF(pids_cgroup(task), kn), id) : 0;
 	u64 id = cgroup_of(task), container;
 
 	if (!t || t->leaf != id || t->pids != pids) {

@@ -18,7 +18,7 @@
 // and nobody waits for it.
 struct thread {
 	u64 regs;   // address of its registers. 0: the slot is free; SLOT_BUSY
-	u64 task;   // address of its task_struct
+	u64 task;   // address of its task_struct; what `lock` is to try_lock
 	u32 record; // its calls and events are recorded
 	u32 epoch;  // when it was last looked at, with `moves`
 	u32 length; // ns of that epoch, at most
@@ -53,7 +53,8 @@ struct {
 	__type(value, struct thread);
 } slots SEC(".maps");
 
-// Where another thread has a container's thread's slot, its task's storage serves.
+// Where another thread has a container's thread's slot, its task's storage serves; or,
+// without that, user space makes this a hash map by the task's address.
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -61,12 +62,37 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
+static const struct thread no_thread;
+
+#define PF_EXITING 4
+
+// stored is what `threads` has of a task, made where it has nothing and make is set.
+// A task that ends, which would not be taken out of a hash map again, gets nothing.
+static __always_inline struct thread *stored(struct task_struct *task, bool make)
+{
+	u64 key = (u64)task;
+	struct thread *t;
+
+	if (!no_storage)
+		return bpf_task_storage_get(&threads, task, NULL, make ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	t = bpf_map_lookup_elem(&threads, &key);
+	if (t || !make || OF(task, flags) & PF_EXITING)
+		return t;
+	bpf_map_update_elem(&threads, &key, &no_thread, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&threads, &key);
+}
+
 // slot_at is the slot that registers at an address go by, whosever it is. Stacks
 // lie 16 or 32 KiB apart; multiplying spreads both over the slots. (The verifier
 // lets a pointer become a number in 32 bits only.)
+static __always_inline u32 slot_number(u64 regs)
+{
+	return ((u32)regs >> 14) * 0x9e3779b1u >> SLOTS_SHIFT;
+}
+
 static __always_inline struct thread *slot_at(u64 regs)
 {
-	u32 slot = ((u32)regs >> 14) * 0x9e3779b1u >> SLOTS_SHIFT;
+	u32 slot = slot_number(regs);
 
 	if (no_slots)
 		return NULL;
@@ -81,7 +107,23 @@ static __always_inline struct thread *known_thread(struct task_struct *task)
 
 	if (t && t->regs == regs && t->task == (u64)task)
 		return t;
-	return bpf_task_storage_get(&threads, task, NULL, 0);
+	return stored(task, false);
+}
+
+// hand_slot gives a slot from one owner to the next, unless it has another by now.
+static __always_inline bool hand_slot(struct thread *t, u64 from, u64 to, u64 lock)
+{
+	bool ours;
+
+	if (!no_atomics)
+		return __sync_val_compare_and_swap(&t->regs, from, to) == from;
+	if (!try_lock(NULL, lock))
+		return false;
+	ours = t->regs == from;
+	if (ours)
+		t->regs = to;
+	unlock(NULL, lock);
+	return ours;
 }
 
 // new_thread makes a place for a task that has none. A slot on the same stack is
@@ -94,7 +136,7 @@ static __always_inline struct thread *new_thread(struct task_struct *task, bool 
 
 	owner = t ? t->regs : SLOT_BUSY;
 	if (t && owner != SLOT_BUSY && (!owner || owner == regs || (t->host && !host)) &&
-	    __sync_val_compare_and_swap(&t->regs, owner, SLOT_BUSY) == owner) {
+	    hand_slot(t, owner, SLOT_BUSY, LOCK_SLOT + slot_number(regs))) {
 		if (owner && t->n > t->sent)
 			count_lost(t->cgroup, CLASS_SEQUENCES, true);
 		t->task = (u64)task;
@@ -112,23 +154,30 @@ static __always_inline struct thread *new_thread(struct task_struct *task, bool 
 		t->truth = 0;
 		t->exec_call = 0;
 		t->address_len = 0;
-		__sync_lock_test_and_set(&t->regs, regs);
+		if (no_atomics)
+			t->regs = regs; // nobody else writes it while it is busy
+		else
+			__sync_lock_test_and_set(&t->regs, regs);
 		return t;
 	}
 	if (host)
 		return NULL;
-	t = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t)
+	t = stored(task, true);
+	if (t)
+		t->task = (u64)task;
+	else
 		__sync_fetch_and_add(&uncounted, 1);
 	return t;
 }
 
-// forget_thread frees the slot of a task that ends.
+// forget_thread frees the place of a task that ends.
 static __always_inline void forget_thread(struct task_struct *task)
 {
-	u64 regs = (u64)user_regs(task);
+	u64 regs = (u64)user_regs(task), key = (u64)task;
 	struct thread *t = slot_at(regs);
 
 	if (t && t->regs == regs)
-		__sync_lock_test_and_set(&t->regs, 0);
+		hand_slot(t, regs, 0, LOCK_SLOT + slot_number(regs));
+	if (no_storage)
+		bpf_map_delete_elem(&threads, &key);
 }

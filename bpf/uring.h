@@ -241,7 +241,7 @@ int BPF_PROG(ring_submitted, struct io_kiocb *req)
 
 	if (!kind || op >= RING_OPS)
 		return 0;
-	task = bpf_get_current_task_btf();
+	task = current_task();
 	t = thread_of(task);
 	if (!t || unwanted(t))
 		return 0;
@@ -275,7 +275,7 @@ static __always_inline void add_result(struct scratch *s, s32 ret)
 // table has no descriptor: the listening one is named, where it is known.
 static __noinline int accepted(s32 ret, bool direct, struct file *file)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct thread *t = thread_of(task);
 	struct scratch *s;
 

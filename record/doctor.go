@@ -71,8 +71,8 @@ func Worst(found []Finding) (worst Level) {
 func lookAtKernel(context.Context, DoctorOptions) []Finding {
 	release := kernelRelease()
 	says := fmt.Sprintf("Linux %s on %s", release, runtime.GOARCH)
-	if older(release, 5, 12) {
-		return []Finding{{"kernel", LevelFail, says, "run Linux 5.12 or later"}}
+	if older(release, 5, 8) {
+		return []Finding{{"kernel", LevelFail, says, "run Linux 5.8 or later"}}
 	}
 	f := Finding{"kernel", LevelOK, says, ""}
 	if runtime.GOARCH != "amd64" {
@@ -119,6 +119,8 @@ func lookAtFeatures(context.Context, DoctorOptions) (found []Finding) {
 			found = append(found, Finding{f.Name, LevelNote, "cannot be seen without privilege: " + says, "run the doctor as root"})
 		case f.Must:
 			found = append(found, Finding{f.Name, LevelFail, says, "it is needed " + f.Needed})
+		case f.Cost:
+			found = append(found, Finding{f.Name, LevelNote, says, "it serves " + f.Needed})
 		default:
 			found = append(found, Finding{f.Name, LevelPartial, says, "it serves " + f.Needed})
 		}

@@ -1,7 +1,11 @@
 package record
 
 import (
+	"flag"
+	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,9 +87,35 @@ func TestHooksOff(t *testing.T) {
 	checkKinds(t, func(o *Options) { o.BPF.Without.Hooks = true })
 }
 
-// TestOldKernel wants each kind of event with nothing that came after Linux 5.12.
+// TestOldKernel wants each kind of event with nothing that came after Linux 5.12, and
+// with nothing that came after 5.8.
 func TestOldKernel(t *testing.T) {
-	checkKinds(t, func(o *Options) {
-		o.BPF.Without = bpf.Missing{Hooks: true, Rings: true, Casts: true, Regs: true}
+	old := bpf.Missing{Hooks: true, Rings: true, Casts: true, Regs: true}
+	oldest := old
+	oldest.TypedTask, oldest.Storage, oldest.Atomics = true, true, true
+	for name, without := range map[string]bpf.Missing{"5.12": old, "5.8": oldest, "5.8 without slots": {
+		Slots: true, TypedTask: true, Storage: true, Atomics: true}} {
+		t.Run(name, func(t *testing.T) { checkKinds(t, func(o *Options) { o.BPF.Without = without }) })
+	}
+}
+
+// without is what all tests of this package do without, so that all can be run as on a
+// kernel that lacks something:
+//
+//	go test ./record -without typed-task,storage,atomics,regs,casts,hooks,rings
+var without bpf.Missing
+
+func init() {
+	switches := map[string]*bool{"hooks": &without.Hooks, "rings": &without.Rings, "slots": &without.Slots, "casts": &without.Casts,
+		"regs": &without.Regs, "typed-task": &without.TypedTask, "storage": &without.Storage, "atomics": &without.Atomics}
+	flag.Func("without", "what of the kernel to do without, comma-separated", func(list string) error {
+		for name := range strings.SplitSeq(list, ",") {
+			missing, ok := switches[name]
+			if !ok {
+				return fmt.Errorf("%q: want some of %s", name, strings.Join(slices.Sorted(maps.Keys(switches)), ", "))
+			}
+			*missing = true
+		}
+		return nil
 	})
 }

@@ -110,6 +110,7 @@ func startRecording(t testing.TB, change func(*Options)) *recording {
 	opts.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	ready := make(chan struct{})
 	opts.Ready = func() { close(ready) }
+	opts.BPF.Without = without
 	if change != nil {
 		change(&opts)
 	}
