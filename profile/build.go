@@ -148,9 +148,6 @@ func (s *stream) add(row *trace.Row) error {
 		}
 		s.tables[row.File.Meta.Arch] = table
 	}
-	if strings.HasPrefix(row.Sequence.Comm(row.Index), "runc:[") {
-		return nil // the runtime sets the container up from inside, under this name
-	}
 	for _, n := range row.Sequence.Calls(row.Index) {
 		w.calls[table.Call(n)]++
 	}

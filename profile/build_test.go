@@ -30,10 +30,11 @@ func day(t *testing.T, dir string, n int64) *trace.Trace {
 	var events []trace.Event
 	var sequences []trace.Sequence
 	read, _ := trace.CallNumber("read")
+	comms := []string{"nginx", "runc:[2:INIT]", ""} // what a process calls itself hides nothing
 	for s := range int64(20) {
 		for c := range 3 {
 			events = append(events, at(s, c, trace.FileOpen, func(e *trace.Event) { e.Path, e.Flags = fmt.Sprintf("/var/log/%d/%d", n, c), new(int64(1)) }))
-			sequences = append(sequences, trace.Sequence{TimeNS: begin + (1000*n+s)*second, SpanNS: 5, ContainerID: containerID(c), PID: 10, TID: 10, Chunk: s, Calls: []uint16{read, read}})
+			sequences = append(sequences, trace.Sequence{TimeNS: begin + (1000*n+s)*second, SpanNS: 5, ContainerID: containerID(c), PID: 10, TID: 10, Chunk: s, Comm: comms[c], Calls: []uint16{read, read}})
 		}
 	}
 	events = append(events,

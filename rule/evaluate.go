@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"mayfly/feature"
@@ -243,13 +242,6 @@ func (t *trial) sequence(row *trace.Row) error {
 	}
 	span := row.Sequence.SpanNS(row.Index)
 	s.last = max(s.last, row.TimeNS+span)
-	// The runtime sets the container up from inside, under this name, before it
-	// loads the filter. An attacker who takes the name goes uncounted here, never
-	// unblocked there.
-	comm := row.Sequence.Comm(row.Index)
-	if strings.HasPrefix(comm, "runc:[") {
-		return nil
-	}
 	table, err := t.table(row.File.Meta.Arch)
 	if err != nil {
 		return fmt.Errorf("%s: %w", row.File.Path, err)
