@@ -10,15 +10,11 @@ import (
 // adminCalls are calls that the kernel refuses to a container without
 // CAP_SYS_ADMIN or CAP_SYS_MODULE (those that Docker's default profile ties to
 // these capabilities, and pivot_root). Where one stands in the recording of such
-// a container, the runtime made it while it set the container up, before the
-// filter; or the workload asked in vain. Allowing it would help nobody but an
-// intruder who has found a capability.
+// a container, the workload asked in vain: it is refused as before. Allowing it
+// would help nobody but an intruder who has found a capability.
 var adminCalls = strings.Fields(`bpf delete_module fanotify_init finit_module fsconfig fsmount fsopen fspick
 init_module lookup_dcookie mount mount_setattr move_mount open_tree perf_event_open pivot_root quotactl quotactl_fd
 setdomainname sethostname setns syslog umount umount2 unshare`)
-
-// adminOperations are the operations that need the same capabilities.
-var adminOperations = []string{"bpf", "module_load", "mount", "setns", "umount", "unshare"}
 
 // confined says that a runtime told all of every container of the workload, and
 // that none has CAP_SYS_ADMIN or CAP_SYS_MODULE. A workload that makes user
