@@ -67,8 +67,8 @@ func TestSwapped(t *testing.T) {
 	needHooks(t)
 	wrong, claimed, all, blind := swapped(t, bpf.Missing{})
 	t.Logf("with hooks: %d of %d wrong, %d claimed another", wrong, all, claimed)
-	if wrong != 0 || claimed == 0 || len(blind) != 0 {
-		t.Errorf("got %d events with the wrong file, %d with a claim, blind %q; want 0, some, none", wrong, claimed, blind)
+	if wrong != 0 || claimed == 0 || strings.Contains(strings.Join(blind, "\n"), "unlink: ") {
+		t.Errorf("got %d events with the wrong file, %d with a claim, blind %q; want 0, some, nothing of unlink", wrong, claimed, blind)
 	}
 }
 

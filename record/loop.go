@@ -214,6 +214,8 @@ func (r *recorder) finish() error {
 	}
 	err = errors.Join(err, r.probes.FlushBlocked())
 	r.read()
+	r.events.drain(r.event) // whatever is not written by now in the other
+	r.secure.drain(r.event)
 	err = errors.Join(err, r.account(true))
 	r.gate.finish(r.convert.containers.byCgroup)
 	r.convert.processes.running()

@@ -115,9 +115,21 @@ func (r *ring) drain(record func([]byte)) {
 	r.release()
 }
 
+// writing says, after peek found nothing, whether a record is being written there.
+func (r *ring) writing() bool {
+	return r.pos < atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.producer[0])))
+}
+
+// crowded says whether the ring is so full that its reader must not wait.
+func (r *ring) crowded() bool {
+	return atomic.LoadUint64((*uint64)(unsafe.Pointer(&r.producer[0])))-r.pos > (r.mask+1)/4
+}
+
 // drainBoth is drain of two rings together, in the order of the records' times
 // (older says whether a is older than b): what happened before another thing is
-// handed out before it, whichever ring they are in.
+// handed out before it, whichever ring they are in. A record that is being written
+// holds up all behind it in its ring, for as long as its CPU does something else; what
+// is in the other ring waits for it, unless a ring is crowded.
 func drainBoth(x, y *ring, older func(a, b []byte) bool, record func([]byte)) {
 	for {
 		a := x.peek()
@@ -126,7 +138,8 @@ func drainBoth(x, y *ring, older func(a, b []byte) bool, record func([]byte)) {
 			a = x.peek() // and all that came before b
 		}
 		switch {
-		case a == nil && b == nil:
+		case a == nil && b == nil,
+			(a == nil && x.writing() || b == nil && y.writing()) && !x.crowded() && !y.crowded():
 			x.release()
 			y.release()
 			return

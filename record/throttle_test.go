@@ -53,6 +53,42 @@ func (r *ring) put(record []byte, bits uint32) {
 	binary.LittleEndian.PutUint64(r.producer, end+(uint64(len(record))+ringHeader+7)&^7)
 }
 
+// TestDrainWaits wants a record to wait for the one that is being written in the other
+// ring, which may be older (the exec of a program that has ended by now), until a ring
+// is crowded.
+func TestDrainWaits(t *testing.T) {
+	for name, swapped := range map[string]bool{"x": false, "y": true} {
+		x, y := fakeRing(1024), fakeRing(1024)
+		late, other := x, y
+		if swapped {
+			late, other = y, x
+		}
+		var got []byte
+		drain := func() {
+			drainBoth(x, y, func(a, b []byte) bool { return a[0] <= b[0] }, func(b []byte) { got = append(got, b[0]) })
+		}
+		late.put([]byte{1}, 0)
+		head := binary.LittleEndian.Uint64(late.producer) & late.mask
+		late.put([]byte{2}, ringBusy)
+		late.put([]byte{3}, 0)
+		other.put([]byte{4}, 0)
+		if drain(); !slices.Equal(got, []byte{1}) {
+			t.Errorf("%s writes: got records %v, want 1 alone", name, got)
+		}
+		binary.LittleEndian.PutUint32(late.data[head:], 1)
+		if drain(); !slices.Equal(got, []byte{1, 2, 3, 4}) {
+			t.Errorf("%s has written: got records %v, want 1 to 4", name, got)
+		}
+		late.put([]byte{5}, ringBusy)
+		for n := range byte(20) {
+			other.put([]byte{6 + n}, 0)
+		}
+		if drain(); len(got) == 4 {
+			t.Errorf("%s writes and the other ring is crowded: got nothing of it", name)
+		}
+	}
+}
+
 func TestDrainBoth(t *testing.T) {
 	x, y := fakeRing(1024), fakeRing(1024)
 	for _, n := range []byte{1, 4, 5, 9} {
