@@ -164,6 +164,7 @@ func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 			return err
 		}
 	}
+	boundIngestMemory()
 	opts.Creator, opts.Stdin = "mayfly ingest "+version(), cmd.InOrStdin()
 	if opts.shard != "" {
 		if !opts.trusted {
