@@ -4,5 +4,5 @@
 // each stands in a package below this one.
 //
 //	d, ok := datasets.Lookup("docker-cve")
-//	err := d.Verify("path/to/docker-cve")
+//	err := d.Verify("path/to/docker-cve", nil)
 package datasets

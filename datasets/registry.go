@@ -18,7 +18,7 @@ type Dataset struct {
 	Title     string
 	Source    string // where it comes from, with the exact version
 	Licence   string
-	Size      string
+	Size      string // "" where it was not at hand
 	Schema    string // of its files
 	Files     []File // whose checksums are known; none: it was not at hand
 	Labels    string // what its labels mean
@@ -36,7 +36,7 @@ type File struct {
 // Published is what a method is said to reach by the dataset's protocol.
 type Published struct {
 	Method   string
-	Figures  string
+	Figures  string // "": see there
 	Citation string
 }
 
@@ -102,30 +102,40 @@ func Lookup(name string) (Dataset, bool) {
 }
 
 // Verify checks that dir holds the dataset's files, byte for byte. The error
-// names the first file that differs.
-func (d *Dataset) Verify(dir string) error {
+// names the first file that differs. read is told of bytes that were read; nil is not.
+func (d *Dataset) Verify(dir string, read func(bytes int64)) error {
 	for _, f := range d.Files {
-		if err := f.verify(dir); err != nil {
+		if err := f.verify(dir, read); err != nil {
 			return fmt.Errorf("%s: %w", d.Name, err)
 		}
 	}
 	return nil
 }
 
-func (f *File) verify(dir string) error {
+func (f *File) verify(dir string, read func(bytes int64)) error {
 	in, err := os.Open(filepath.Join(dir, filepath.FromSlash(f.Path)))
 	if err != nil {
 		return err
 	}
 	defer in.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, in); err != nil {
+	if _, err := io.Copy(io.MultiWriter(h, told(read)), in); err != nil {
 		return fmt.Errorf("%s: %w", in.Name(), err)
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != f.SHA256 {
 		return fmt.Errorf("%s: sha256: got %s, want %s", in.Name(), got, f.SHA256)
 	}
 	return nil
+}
+
+// told is a writer that passes on how much is written.
+type told func(bytes int64)
+
+func (t told) Write(b []byte) (int, error) {
+	if t != nil {
+		t(int64(len(b)))
+	}
+	return len(b), nil
 }
 
 // sums reads the format of sha256sum.

@@ -37,7 +37,7 @@ func TestDockerCVEFiles(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("docker-cve is not beside the project: " + err.Error())
 	}
-	if err := d.Verify(dir); err != nil {
+	if err := d.Verify(dir, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -48,7 +48,7 @@ func TestADFALDFile(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("adfa-ld is not beside the project: " + err.Error())
 	}
-	if err := d.Verify(dir); err != nil {
+	if err := d.Verify(dir, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -56,13 +56,14 @@ func TestADFALDFile(t *testing.T) {
 func TestVerifyNamesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	d := datasets.Dataset{Name: "x", Files: []datasets.File{{Path: "a.csv", SHA256: strings.Repeat("0", 64)}}}
-	if err := d.Verify(dir); err == nil || !strings.Contains(err.Error(), "a.csv") {
+	if err := d.Verify(dir, nil); err == nil || !strings.Contains(err.Error(), "a.csv") {
 		t.Errorf("missing file: got %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "a.csv"), []byte("1"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Verify(dir); err == nil || !strings.Contains(err.Error(), "a.csv: sha256: got 6b86b273") {
-		t.Errorf("changed file: got %v", err)
+	read := int64(0)
+	if err := d.Verify(dir, func(n int64) { read += n }); err == nil || !strings.Contains(err.Error(), "a.csv: sha256: got 6b86b273") || read != 1 {
+		t.Errorf("changed file: got %v after %d bytes, want its sum after 1", err, read)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,13 +139,15 @@ func printDataset(w io.Writer, d *datasets.Dataset) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, line := range [][2]string{{"name", d.Name}, {"title", d.Title}, {"source", d.Source}, {"licence", d.Licence}, {"size", d.Size},
 		{"schema", d.Schema}, {"labels", d.Labels}, {"protocol", d.Protocol}} {
-		fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+		if line[1] != "" {
+			fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+		}
 	}
 	for _, p := range d.Published {
-		fmt.Fprintf(t, "published\t%s: %s (%s)\n", p.Method, p.Figures, p.Citation)
+		fmt.Fprintf(t, "published\t%s: %s (%s)\n", p.Method, cmp.Or(p.Figures, "see the paper"), p.Citation)
 	}
 	if len(d.Files) == 0 {
-		fmt.Fprintln(t, "sha256\tnot verified here")
+		fmt.Fprintln(t, "sha256\tnot known here")
 	}
 	for _, f := range d.Files {
 		fmt.Fprintf(t, "sha256\t%s  %s\n", f.SHA256, f.Path)
@@ -180,6 +183,17 @@ func newDatasetsImportCommand() *cobra.Command {
 	return cmd
 }
 
+// verifyDataset checks a dataset's files, and shows at a terminal how far it is.
+func verifyDataset(cmd *cobra.Command, d *datasets.Dataset, from string) error {
+	var files []string
+	for _, f := range d.Files {
+		files = append(files, filepath.Join(from, filepath.FromSlash(f.Path)))
+	}
+	_, read, _, done := withInputProgress(cmd.Context(), cmd.ErrOrStderr(), "check", inputBytes(files))
+	defer done()
+	return d.Verify(from, read)
+}
+
 func runDatasetImport(cmd *cobra.Command, d *datasets.Dataset, opts *datasetImport) (err error) {
 	stderr := cmd.ErrOrStderr()
 	if opts.from == "" || opts.out == "" {
@@ -190,7 +204,7 @@ func runDatasetImport(cmd *cobra.Command, d *datasets.Dataset, opts *datasetImpo
 	}
 	if len(d.Files) == 0 {
 		fmt.Fprintf(stderr, "mayfly: warning: %s: no checksums are known here: not verified\n", d.Name)
-	} else if err := d.Verify(opts.from); err != nil {
+	} else if err := verifyDataset(cmd, d, opts.from); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(opts.out); err == nil {
