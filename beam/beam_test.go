@@ -191,6 +191,21 @@ func TestDamaged(t *testing.T) {
 	}
 	same(t, filepath.Join(work, "findings.jsonl"), work, "local.jsonl")
 	onlyThere(t, work, "trace", "local.jsonl", "findings.jsonl")
+	all, err := filepath.Glob(filepath.Join(work, "trace/*/host=*/*/*.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		if err := os.Truncate(path, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	local = execute(t, work, "mayfly", "replay", filepath.Join(dir, "all.mayfly"), "trace", "-o", "no.jsonl")
+	o = execute(t, work, "mayfly-beam", onPrism(t, "replay", filepath.Join(dir, "all.mayfly"), "trace", "-o", "no.jsonl")...)
+	if o.status != 1 || local.status != 1 || !strings.HasPrefix(o.stderr, "mayfly-beam: none of ") {
+		t.Errorf("no file can be read: exit status %d, want that of mayfly, %d, and 1: %s", o.status, local.status, o.stderr)
+	}
+	onlyThere(t, work, "trace", "local.jsonl", "findings.jsonl")
 }
 
 // TestKilledWorker kills the worker in the middle: on Prism that is the end of the job.

@@ -126,6 +126,9 @@ func (f *replayFinish) finish(ctx context.Context, all []replayState) error {
 		tallies, parts = append(tallies, s.Tally), append(parts, s.Part)
 	}
 	tally, err := mergeAll(tallies, func(a, b *replay.Tally) (*replay.Tally, error) { a.Merge(b); return a, nil })
+	if err == nil {
+		err = tally.Check()
+	}
 	if err != nil {
 		return err
 	}

@@ -268,3 +268,17 @@ func TestMergeIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// Of hosts that only have damaged files, others are none the worse; of nothing but
+// damaged files there are no findings to write.
+func TestTallyRefusesNothingButDamage(t *testing.T) {
+	bad := func() *Tally { return &Tally{Rejected: []Rejection{{"a/b.parquet", "truncated Parquet"}}} }
+	if err := bad().Check(); err == nil || err.Error() != "none of 1 files can be read, the first: a/b.parquet: truncated Parquet" {
+		t.Errorf("got error %v", err)
+	}
+	all := bad()
+	all.Merge(&Tally{Opened: 1})
+	if err := all.Check(); err != nil || (&Tally{}).Check() != nil {
+		t.Errorf("one file of two: got error %v", err)
+	}
+}

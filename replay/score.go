@@ -24,6 +24,7 @@ type Tally struct {
 	Report    Report                    `json:"report"` // but for Workloads
 	Workloads map[string]*WorkloadTally `json:"workloads"`
 	Rejected  []Rejection               `json:"rejected,omitempty"` // by path
+	Opened    int                       `json:"opened"`             // files, of all tables, that could be opened
 }
 
 // Rejection is a file that could not be read.
@@ -32,8 +33,17 @@ type Rejection struct {
 	Why  string `json:"why"`
 }
 
+// Check refuses what no file could be opened for, as a run over all does at once.
+func (t *Tally) Check() error {
+	if t.Opened > 0 || len(t.Rejected) == 0 {
+		return nil
+	}
+	return fmt.Errorf("none of %d files can be read, the first: %s: %s", len(t.Rejected), t.Rejected[0].Path, t.Rejected[0].Why)
+}
+
 // Merge adds another tally; b is not changed, and not to be used any more.
 func (t *Tally) Merge(b *Tally) {
+	t.Opened += b.Opened
 	r, o := &t.Report, &b.Report
 	r.Files += o.Files
 	r.Before += o.Before
@@ -105,6 +115,12 @@ func scoreHost(ctx context.Context, d *detector.Detector, sum string, traces []*
 	opts = opts.withDefaults()
 	opts.StatePath, opts.PlanDir = "", ""
 	var rejected []Rejection
+	opened := 0
+	for _, t := range traces {
+		for _, table := range trace.Tables() {
+			opened += len(t.Files(table))
+		}
+	}
 	for {
 		lines, err := unnamed()
 		if err != nil {
@@ -112,7 +128,7 @@ func scoreHost(ctx context.Context, d *detector.Detector, sum string, traces []*
 		}
 		tally, err := scoreOnce(ctx, d, sum, traces, opts, lines)
 		if err == nil {
-			tally.Rejected = rejected
+			tally.Rejected, tally.Opened = rejected, opened
 			return lines, tally, nil
 		}
 		err = errors.Join(err, lines.Close())

@@ -147,6 +147,9 @@ func MergeShards(ctx context.Context, dir string, members []shard.Member, opts O
 			}
 		}
 	}
+	if err := all.Check(); err != nil {
+		return nil, err
+	}
 	if err := runs.Each(func(f *Found) error { return out.add(ctx, f) }); err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
