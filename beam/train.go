@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,10 +12,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"mayfly/cmd/flags"
@@ -41,7 +44,8 @@ type windows struct {
 type trainState struct {
 	File   int           `json:"file"`
 	Whole  *wholeFile    `json:"whole,omitempty"`
-	Part   string        `json:"part,omitempty"` // the windows that Sample keeps
+	Group  int           `json:"group"`          // of the unit, as in windows
+	Part   string        `json:"part,omitempty"` // a spill of the windows that Sample keeps
 	Sample *train.Sample `json:"sample,omitempty"`
 }
 
@@ -153,33 +157,36 @@ func (f *trainPart) ProcessElement(ctx context.Context, in []byte) (int, []byte,
 }
 
 func (f *trainPart) sample(ctx context.Context, w *windows, in *feature.File) (*trainState, error) {
-	state := &trainState{File: w.File, Sample: train.NewSample(f.Seed, f.Most)}
+	state := &trainState{File: w.File, Group: w.Group, Sample: train.NewSample(f.Seed, f.Most)}
 	var err error
-	if state.Part, err = part(f.Folder, fmt.Sprintf("%d/%d", w.File, w.Group), ".parquet"); err != nil {
+	if state.Part, err = part(f.Folder, fmt.Sprintf("%d/%d", w.File, w.Group), ".windows"); err != nil {
 		return nil, err
 	}
-	mine := func(group int) bool { return w.Group < 0 || group == w.Group }
-	for window, err := range feature.Each(in.WindowsOf(ctx, mine)) {
-		if err != nil {
-			return nil, err
-		}
-		state.Sample.Add(window)
+	records := func() iter.Seq2[arrow.Record, error] {
+		return in.WindowsOf(ctx, func(group int) bool { return w.Group < 0 || group == w.Group })
 	}
-	state.Sample.Cut()
+	keep := state.Sample.Keeps
+	if in.Rows <= f.Most { // no workload can have more: all are kept
+		keep = func(w *feature.Window) bool { state.Sample.Add(w); return true }
+	} else {
+		for window, err := range feature.Each(records()) {
+			if err != nil {
+				return nil, err
+			}
+			state.Sample.Add(window)
+		}
+		state.Sample.Cut()
+	}
 	return state, withOutput(ctx, state.Part, func(path string) error {
-		out, err := feature.CreateFile(path)
+		out, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600))
 		if err != nil {
 			return err
 		}
-		for window, err := range feature.Each(in.WindowsOf(ctx, mine)) {
-			if err == nil && state.Sample.Keeps(window) {
-				err = out.Append(window)
-			}
-			if err != nil {
-				return errors.Join(err, out.Abort())
-			}
+		defer func() { _ = out.Cleanup() }() // nothing is left to do after the rename
+		if _, err := feature.WriteSpill(out, feature.Filter(records(), keep)); err != nil {
+			return err
 		}
-		return out.Close(&feature.Provenance{WidthNS: in.Provenance.WidthNS})
+		return out.CloseAtomicallyReplace()
 	})
 }
 
@@ -200,13 +207,14 @@ func (f *trainFinish) ProcessElement(ctx context.Context, _ int, states func(*[]
 }
 
 func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
-	files, parts := map[int]*wholeFile{}, map[int][]string{}
+	files := map[int]*wholeFile{}
+	var units []trainState
 	var samples []*train.Sample
 	for _, s := range all {
 		if s.Whole != nil {
 			files[s.File] = s.Whole
 		} else {
-			samples, parts[s.File] = append(samples, s.Sample), append(parts[s.File], s.Part)
+			units, samples = append(units, s), append(samples, s.Sample)
 		}
 	}
 	sample, err := mergeAll(samples, func(a, b *train.Sample) (*train.Sample, error) { return a, a.Merge(b) })
@@ -214,7 +222,16 @@ func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
 		return err
 	}
 	sample.Cut()
-	return withScratch(func(dir string) error {
+	slices.SortFunc(units, func(a, b trainState) int { return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Group, b.Group)) })
+	places := make([]string, len(units))
+	for i := range units {
+		places[i] = units[i].Part
+	}
+	return withInputs(ctx, places, func(paths []string) error {
+		parts := map[int][]string{} // of each file, in the order of its windows
+		for i, path := range paths {
+			parts[units[i].File] = append(parts[units[i].File], path)
+		}
 		var ready []train.Source
 		for i := range len(files) {
 			s := files[i]
@@ -226,12 +243,8 @@ func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
 					return fmt.Errorf("%s: holds the same windows as %s, which is given too", s.Name, other.Name)
 				}
 			}
-			path := filepath.Join(dir, fmt.Sprintf("%d.parquet", i))
-			if err := joinWindows(ctx, parts[i], sample, path); err != nil {
-				return err
-			}
 			ready = append(ready, train.Source{Name: s.Name, SHA256: s.SHA256, Windows: s.Windows, FromNS: s.FromNS, WidthNS: s.WidthNS,
-				Records: func(ctx context.Context) iter.Seq2[arrow.Record, error] { return fileWindows(ctx, path) }})
+				Records: func(ctx context.Context) iter.Seq2[arrow.Record, error] { return windowsIn(ctx, parts[i]) }})
 		}
 		d, err := train.Fit(ctx, ready, sample, f.Options)
 		if err != nil {
@@ -244,24 +257,14 @@ func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
 	})
 }
 
-// joinWindows makes one file of the windows that the sample of all keeps of one
-// FEATURES file.
-func joinWindows(ctx context.Context, parts []string, sample *train.Sample, to string) error {
-	return withInputs(ctx, parts, func(paths []string) error { return train.Join(ctx, paths, sample, to, 0) })
-}
-
-// fileWindows reads a FEATURES file from its begin.
-func fileWindows(ctx context.Context, path string) iter.Seq2[arrow.Record, error] {
+// windowsIn reads spills one after the other.
+func windowsIn(ctx context.Context, paths []string) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
-		f, err := feature.OpenFile(path)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer func() { _ = f.Close() }() // only read
-		for rec, err := range f.Windows(ctx) {
-			if !yield(rec, err) {
-				return
+		for _, path := range paths {
+			for rec, err := range feature.Spilled(ctx, path, func() (io.ReadCloser, error) { return os.Open(path) }) {
+				if !yield(rec, err) || err != nil {
+					return
+				}
 			}
 		}
 	}

@@ -6,44 +6,59 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 )
 
-// Filter yields the windows for which keep is true, in the order they come. A
-// record is valid until the next one is asked for, as in every such sequence;
-// Retain it to keep it. keep must not hold on to the window.
+// Filter yields the windows for which keep, asked once of each, is true, in the order
+// they come; a record of which all are stays as it is. A record is valid until the next
+// one is asked for, as in every such sequence; Retain it to keep it. keep must not hold
+// on to the window.
 func Filter(windows iter.Seq2[arrow.Record, error], keep func(w *Window) bool) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		b := NewBuilder()
 		defer b.Release()
 		var w Window
 		for rec, err := range windows {
+			whole := false
 			if err == nil {
-				err = filter(rec, b, &w, keep)
+				whole, err = filter(rec, b, &w, keep)
 			}
-			if err != nil {
+			switch {
+			case err != nil:
 				yield(nil, err)
 				return
-			}
-			if b.Len() == 0 {
-				continue
-			}
-			kept := b.Record()
-			goOn := yield(kept, nil)
-			kept.Release()
-			if !goOn {
-				return
+			case whole && rec.NumRows() > 0:
+				if !yield(rec, nil) {
+					return
+				}
+			case b.Len() > 0:
+				kept := b.Record()
+				goOn := yield(kept, nil)
+				kept.Release()
+				if !goOn {
+					return
+				}
 			}
 		}
 	}
 }
 
-func filter(rec arrow.Record, b *Builder, w *Window, keep func(*Window) bool) error {
+// filter takes to b what keep is true for, unless that is the whole record.
+func filter(rec arrow.Record, b *Builder, w *Window, keep func(*Window) bool) (whole bool, err error) {
 	view, err := View(rec)
 	if err != nil {
-		return err
+		return false, err
 	}
+	whole = true
 	for i := range view.Len() {
-		if view.At(i, w); keep(w) {
+		view.At(i, w)
+		switch kept := keep(w); {
+		case whole && !kept:
+			whole = false
+			for before := range i {
+				view.At(before, w)
+				b.Append(w)
+			}
+		case kept && !whole:
 			b.Append(w)
 		}
 	}
-	return nil
+	return whole, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -103,7 +104,7 @@ func (most fanIn) merge(ctx context.Context, paths []string, dir string, emit fu
 	}
 	for len(spills) > most.spills {
 		some := spills[:most.spills]
-		if err := join(some, spilled); err != nil {
+		if err := join(some, spillOf); err != nil {
 			return err
 		}
 		for _, path := range some {
@@ -113,7 +114,7 @@ func (most fanIn) merge(ctx context.Context, paths []string, dir string, emit fu
 		}
 		spills = spills[len(some):]
 	}
-	return mergeSome(ctx, spills, spilled, emit)
+	return mergeSome(ctx, spills, spillOf, emit)
 }
 
 // opener yields the windows of a file.
@@ -129,14 +130,11 @@ func mergeSome(ctx context.Context, paths []string, open opener, emit func(*Wind
 
 // mergeInto merges files into a spill.
 func mergeInto(ctx context.Context, paths []string, open opener, path string) error {
-	out, err := createSpill(path)
-	if err != nil {
-		return err
-	}
-	if err := mergeSome(ctx, paths, open, out.append); err != nil {
-		return errors.Join(err, out.close())
-	}
-	return out.close()
+	return spillInto(path, func(emit func(*Window) error) error { return mergeSome(ctx, paths, open, emit) })
+}
+
+func spillOf(ctx context.Context, path string) iter.Seq2[arrow.Record, error] {
+	return Spilled(ctx, path, func() (io.ReadCloser, error) { return os.Open(path) })
 }
 
 // featuresOf yields the windows of a FEATURES file in small records.

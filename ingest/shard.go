@@ -44,11 +44,11 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 	if len(hosts) == 0 {
 		return nil, fmt.Errorf("no rows in %d inputs", len(paths))
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
 	in, err := ownInputs(ctx, paths, hosts, spec, opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	w := work{Hosts: len(hosts), HostsSHA: shard.Names(hosts), WidthNS: opts.width(), LatenessNS: opts.lateness(), HostToo: opts.HostToo, Creator: opts.Creator}

@@ -76,7 +76,7 @@ func (c *parquetCursor) next(ctx context.Context) (rec arrow.Record, err error) 
 			}
 		}
 	}
-	tellWatch(ctx, n)
+	TellWatch(ctx, n)
 	return array.NewRecord(c.f.schema, arrays, int64(n)), nil
 }
 

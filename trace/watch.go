@@ -12,8 +12,8 @@ func WithWatch(ctx context.Context, watch func(rows int)) context.Context {
 	return context.WithValue(ctx, watchKey{}, watch)
 }
 
-// tellWatch tells whoever watches of a record.
-func tellWatch(ctx context.Context, rows int) {
+// TellWatch tells whoever watches of a record that was read elsewhere.
+func TellWatch(ctx context.Context, rows int) {
 	if watch, ok := ctx.Value(watchKey{}).(func(int)); ok {
 		watch(rows)
 	}

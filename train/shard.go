@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,15 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"mayfly/detector"
 	"mayfly/feature"
 	"mayfly/shard"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/google/renameio/v2"
 )
 
 // Stage is what shards of train call their command.
@@ -42,7 +46,20 @@ type features struct {
 type state struct {
 	Sample *Sample        `json:"sample"`
 	SHA256 map[int]string `json:"sha256"` // of the features, by place, that the shard hashed whole
-	Parts  []int          `json:"parts"`  // of the member's outputs: whose windows they hold, by place
+	Parts  []part         `json:"parts"`  // what the member's outputs hold, beside them
+}
+
+// part is the windows of one FEATURES file that a shard keeps: a spill for each row
+// group of which it keeps any.
+type part struct {
+	File   int     `json:"file"` // by place
+	Groups []group `json:"groups"`
+}
+
+type group struct {
+	Group  int   `json:"group"`  // row group of the FEATURES file
+	Offset int64 `json:"offset"` // where its spill lies in the part
+	Bytes  int64 `json:"bytes"`
 }
 
 // RunShard does one part of Run into the folder dir: it goes through every Count-th
@@ -59,26 +76,20 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 	opts.Detector.Threads = 0
 	m := &shard.Member{Mayfly: opts.Detector.Version, Stage: Stage, Index: spec.Index, Count: spec.Count}
 	w := work{Options: opts}
-	s := state{Sample: NewSample(opts.Detector.Seed, opts.MaxWorkloadWindows), SHA256: map[int]string{}, Parts: []int{}}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	group := 0 // of all files
+	s := state{Sample: NewSample(opts.Detector.Seed, opts.MaxWorkloadWindows), SHA256: map[int]string{}, Parts: []part{}}
+	groups, total := 0, int64(0) // of all files
 	owns := make([]func(int) bool, len(paths))
 	for i, path := range paths {
-		f, described, err := describe(path)
+		described, n, err := describe(path)
 		if err != nil {
 			return nil, err
 		}
-		base := group
-		owns[i] = func(g int) bool { return spec.Has(base + g) }
-		group += f.Groups()
-		if err = w.add(path, described); err == nil {
-			err = count(ctx, f, owns[i], s.Sample)
-		}
-		if err = errors.Join(err, f.Close()); err != nil {
+		if err := w.add(path, described); err != nil {
 			return nil, err
 		}
+		base := groups
+		owns[i] = func(g int) bool { return spec.Has(base + g) }
+		groups, total = groups+n, total+described.Windows
 		if spec.Has(i) {
 			sum, err := shard.Sum(path)
 			if err != nil {
@@ -88,15 +99,23 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 			m.Inputs = append(m.Inputs, sum)
 		}
 	}
-	s.Sample.Cut()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	keep := s.Sample.Keeps
+	if total <= opts.MaxWorkloadWindows { // no workload can have more: all are kept
+		keep = func(w *feature.Window) bool { s.Sample.Add(w); return true }
+	} else if err := count(ctx, paths, owns, s.Sample); err != nil {
+		return nil, err
+	}
 	for i, path := range paths {
-		name := fmt.Sprintf("%s.%d.features.parquet", spec.Name(), i)
-		n, err := keepOf(ctx, path, owns[i], s.Sample, filepath.Join(dir, name))
+		name := fmt.Sprintf("%s.%d.windows", spec.Name(), i)
+		kept, err := keepOf(ctx, path, owns[i], keep, filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
-		if n > 0 {
-			m.Outputs, s.Parts = append(m.Outputs, shard.File{Name: name}), append(s.Parts, i)
+		if len(kept) > 0 {
+			m.Outputs, s.Parts = append(m.Outputs, shard.File{Name: name}), append(s.Parts, part{i, kept})
 		}
 	}
 	var err error
@@ -123,20 +142,18 @@ func (w *work) add(path string, f *features) error {
 	return nil
 }
 
-func describe(path string) (*feature.File, *features, error) {
+func describe(path string) (described *features, groups int, err error) {
 	f, err := feature.OpenFile(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	if f.Rows == 0 {
+		return nil, 0, fmt.Errorf("%s: no windows in it", path)
 	}
 	tail, bytes, err := tailSHA256(path)
-	if err == nil && f.Rows == 0 {
-		err = fmt.Errorf("%s: no windows in it", path)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
-	}
-	return f, &features{Name: filepath.Base(path), Bytes: bytes, Windows: f.Rows,
-		FromNS: f.Provenance.Counts.FromNS, WidthNS: f.Provenance.WidthNS, TailSHA256: tail}, nil
+	return &features{Name: filepath.Base(path), Bytes: bytes, Windows: f.Rows,
+		FromNS: f.Provenance.Counts.FromNS, WidthNS: f.Provenance.WidthNS, TailSHA256: tail}, f.Groups(), err
 }
 
 func tailSHA256(path string) (sum string, size int64, err error) {
@@ -157,54 +174,80 @@ func tailSHA256(path string) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), info.Size(), nil
 }
 
-func count(ctx context.Context, f *feature.File, groups func(int) bool, into *Sample) error {
-	for w, err := range feature.Each(f.WindowsOf(ctx, groups)) {
+// count adds the windows of a shard's row groups to its sample.
+func count(ctx context.Context, paths []string, owns []func(group int) bool, into *Sample) error {
+	for i, path := range paths {
+		f, err := feature.OpenFile(path)
 		if err != nil {
 			return err
 		}
-		into.Add(w)
+		for w, each := range feature.Each(f.WindowsOf(ctx, owns[i])) {
+			if err = each; err != nil {
+				break
+			}
+			into.Add(w)
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
 	}
+	into.Cut()
 	return nil
 }
 
-// keepOf writes what a sample keeps of some row groups, and says how many windows
-// that is; of none there is no file.
-func keepOf(ctx context.Context, path string, groups func(int) bool, sample *Sample, to string) (n int64, err error) {
+// keepOf writes what is kept of some row groups of a FEATURES file, and says where it
+// is; of nothing there is no file.
+func keepOf(ctx context.Context, path string, owns func(group int) bool, keep func(*feature.Window) bool, to string) (kept []group, err error) {
 	f, err := feature.OpenFile(path)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	out, err := feature.CreatePart(to)
+	out, err := renameio.NewPendingFile(to, renameio.WithPermissions(0o600))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for w, err := range feature.Each(f.WindowsOf(ctx, groups)) {
-		if err == nil && sample.Keeps(w) {
-			n++
-			err = out.Append(w)
+	defer func() { _ = out.Cleanup() }() // nothing is left to do after the rename
+	at := int64(0)
+	for g := range f.Groups() {
+		if !owns(g) {
+			continue
 		}
+		records := f.WindowsOf(ctx, func(group int) bool { return group == g })
+		n, err := feature.WriteSpill(out, feature.Filter(records, keep))
 		if err != nil {
-			return 0, errors.Join(err, out.Abort())
+			return nil, err
 		}
+		end, err := out.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			kept = append(kept, group{g, at, end - at})
+		}
+		at = end
 	}
-	if n == 0 {
-		return 0, errors.Join(out.Abort(), os.RemoveAll(to))
+	if len(kept) == 0 {
+		if err := os.Remove(to); !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, nil
 	}
-	return n, out.Close(&feature.Provenance{WidthNS: f.Provenance.WidthNS})
+	return kept, out.CloseAtomicallyReplace()
 }
 
 // FitShards makes the detector of all shards in dir: the same bytes as Run without
-// shards. It fits on this machine, from windows that the sample bounds; threads are
-// those to use, 0 one per processor.
-func FitShards(ctx context.Context, dir string, members []shard.Member, threads int) (*detector.Detector, error) {
+// shards. It fits on this machine, from windows that the sample bounds and that are
+// read where they are in each pass; threads are those to use, 0 one per processor.
+// planned is told how many windows a pass has; nil is not told.
+func FitShards(ctx context.Context, dir string, members []shard.Member, threads int, planned func(windows int64)) (*detector.Detector, error) {
 	var w work
 	if err := json.Unmarshal(members[0].Work, &w); err != nil {
 		return nil, fmt.Errorf("%s: %w", members[0].Spec().Name(), err)
 	}
 	w.Options.Detector.Threads = threads
 	var sample *Sample
-	parts, sums := make([][]string, len(w.Features)), make([]string, len(w.Features))
+	sums, spills := make([]string, len(w.Features)), make([][]spill, len(w.Features))
 	for i := range members {
 		m := &members[i]
 		var s state
@@ -214,11 +257,13 @@ func FitShards(ctx context.Context, dir string, members []shard.Member, threads 
 		if s.Sample == nil || len(s.Parts) != len(m.Outputs) {
 			return nil, fmt.Errorf("%s: no state of a training", m.Spec().Name())
 		}
-		for k, at := range s.Parts {
-			if at < 0 || at >= len(parts) {
-				return nil, fmt.Errorf("%s: windows of file %d of %d", m.Spec().Name(), at, len(parts))
+		for k, p := range s.Parts {
+			if p.File < 0 || p.File >= len(spills) {
+				return nil, fmt.Errorf("%s: windows of file %d of %d", m.Spec().Name(), p.File, len(spills))
 			}
-			parts[at] = append(parts[at], m.Path(dir, k))
+			for _, g := range p.Groups {
+				spills[p.File] = append(spills[p.File], spill{m.Path(dir, k), g})
+			}
 		}
 		for at, sum := range s.SHA256 {
 			if at >= 0 && at < len(sums) {
@@ -232,59 +277,57 @@ func FitShards(ctx context.Context, dir string, members []shard.Member, threads 
 		}
 	}
 	sample.Cut()
-	temp, err := os.MkdirTemp(dir, ".fit-*")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(temp) }()
 	var sources []Source
 	for i, f := range w.Features {
 		if sums[i] == "" {
 			return nil, fmt.Errorf("%s: no shard says what %s is", dir, f.Name)
 		}
-		joined := filepath.Join(temp, fmt.Sprintf("%d.parquet", i))
-		if err := Join(ctx, parts[i], sample, joined, f.WidthNS); err != nil {
-			return nil, err
+		records, err := inOrder(spills[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", dir, f.Name, err)
 		}
-		sources = append(sources, Source{Name: f.Name, SHA256: sums[i], Windows: f.Windows, FromNS: f.FromNS, WidthNS: f.WidthNS, Records: recordsOf(joined)})
+		sources = append(sources, Source{Name: f.Name, SHA256: sums[i], Windows: f.Windows, FromNS: f.FromNS, WidthNS: f.WidthNS, Records: records})
+	}
+	if planned != nil {
+		planned(sample.Kept())
 	}
 	return Fit(ctx, sources, sample, w.Options)
 }
 
-// Join makes one file of the windows that the sample of all keeps of one FEATURES file,
-// which shards have left in parts: widthNS is what the file says of its windows, 0 nothing.
-func Join(ctx context.Context, parts []string, sample *Sample, to string, widthNS int64) error {
-	out, err := feature.CreateFile(to)
-	if err != nil {
-		return err
-	}
-	err = feature.MergeFiles(ctx, parts, filepath.Dir(to), func(w *feature.Window) error {
-		if !sample.Keeps(w) {
-			return nil
-		}
-		return out.Append(w)
-	})
-	if err != nil {
-		return errors.Join(err, out.Abort())
-	}
-	return out.Close(&feature.Provenance{WidthNS: widthNS})
+// spill is where the windows of a row group lie.
+type spill struct {
+	path string
+	group
 }
 
-// recordsOf reads a FEATURES file from its begin each time.
-func recordsOf(path string) func(context.Context) iter.Seq2[arrow.Record, error] {
+// inOrder yields the windows of spills, row group by row group: one is open at a time.
+func inOrder(spills []spill) (func(context.Context) iter.Seq2[arrow.Record, error], error) {
+	slices.SortFunc(spills, func(a, b spill) int { return cmp.Compare(a.Group, b.Group) })
+	for i := 1; i < len(spills); i++ {
+		if spills[i].Group == spills[i-1].Group {
+			return nil, fmt.Errorf("its row group %d is in %s and in %s", spills[i].Group, filepath.Base(spills[i-1].path), filepath.Base(spills[i].path))
+		}
+	}
 	return func(ctx context.Context) iter.Seq2[arrow.Record, error] {
 		return func(yield func(arrow.Record, error) bool) {
-			f, err := feature.OpenFile(path)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			defer func() { _ = f.Close() }() // only read
-			for rec, err := range f.Windows(ctx) {
-				if !yield(rec, err) {
-					return
+			for _, s := range spills {
+				for rec, err := range feature.Spilled(ctx, s.path, s.open) {
+					if !yield(rec, err) || err != nil {
+						return
+					}
 				}
 			}
 		}
+	}, nil
+}
+
+func (s *spill) open() (io.ReadCloser, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
 	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(f, s.Offset, s.Bytes), f}, nil
 }

@@ -86,8 +86,12 @@ func runMerge(cmd *cobra.Command, dir string, opts mergeOptions) error {
 		printIngest(w, report, ingest.Options{Output: opts.out})
 		return nil
 	case train.Stage:
-		ctx, done := withProgress(ctx, w, "merge", featureRows(inputs), 1+trainPasses) // and one to gather them
-		trained, err := train.FitShards(ctx, dir, members, opts.threads)
+		ctx, planned, done := withPlannedProgress(ctx, w, "merge")
+		trained, err := train.FitShards(ctx, dir, members, opts.threads, func(windows int64) {
+			if planned != nil {
+				planned(trainPasses * windows)
+			}
+		})
 		done()
 		if err != nil {
 			return err

@@ -123,8 +123,11 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 
 // runTrainShard does one part of the work.
 func runTrainShard(cmd *cobra.Command, args []string, part shard.Spec, opts trainOptions) error {
-	const passes = 2 // over the part's own row groups, about an Nth of all
-	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", featureRows(args)/int64(part.Count), passes)
+	windows, passes := featureRows(args), 2
+	if windows <= opts.MaxWorkloadWindows {
+		passes = 1 // there is nothing to choose
+	}
+	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", windows/int64(part.Count), passes) // about an Nth of all
 	sample, err := train.RunShard(ctx, args, part, opts.out, opts.Options)
 	done()
 	if err != nil {
