@@ -151,7 +151,7 @@ func (s *Set) falcoComment() []string {
 		"What " + comment(s.Workload) + " does, as mayfly recorded it.",
 		fmt.Sprintf("Evidence: %s.", b),
 		fmt.Sprintf("Recorded: %s to %s.", when(b.FromNS), when(b.ToNS)),
-		"Not watched by these rules: reads of files that hold no secrets, unix sockets without a path, single system calls (see the seccomp profile).",
+		"Left out: reads of files that hold no secrets, removing and renaming, unix sockets without a path, namespaces made by clone, single system calls (see the seccomp profile).",
 	}
 	for _, risk := range s.Risks {
 		lines = append(lines, "RISK: "+comment(risk)+".")

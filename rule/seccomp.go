@@ -171,6 +171,7 @@ func (s *Set) seccompComment() []string {
 	if s.Calls.Guessed {
 		lines = append(lines, "The machine of the recording is not known; "+s.Calls.Machine+" was assumed.")
 	}
+	lines = append(lines, "Left out: which program calls, paths and addresses, of which a filter sees nothing.")
 	if len(s.Calls.Refused) > 0 {
 		lines = append(lines, fmt.Sprintf("Recorded, but left out, since the kernel refuses it to containers without CAP_SYS_ADMIN: %s.",
 			strings.Join(s.Calls.Refused, ", ")))

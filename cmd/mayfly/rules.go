@@ -112,10 +112,15 @@ func runRules(ctx context.Context, opts rulesOptions, args []string, stdout, std
 		return err
 	}
 	out := rulesResult{Files: []rule.Output{}, Refused: []string{}}
+	if len(p.Workloads) == 0 {
+		return errors.New("rules: the profile has no workloads")
+	}
+	thin := false
 	for i := range p.Workloads {
 		set, err := rule.Build(&p.Workloads[i], found[p.Workloads[i].Name], opts.Options)
 		if err != nil {
 			out.Refused = append(out.Refused, err.Error())
+			thin = true
 			continue
 		}
 		out.sets = append(out.sets, set)
@@ -144,6 +149,9 @@ func runRules(ctx context.Context, opts rulesOptions, args []string, stdout, std
 	}
 	for _, refused := range out.Refused {
 		fmt.Fprintf(stderr, "mayfly: %s\n", refused)
+	}
+	if thin && !opts.Audit {
+		fmt.Fprintln(stderr, "mayfly: rules: --audit writes rules that only watch of the workloads of which too little is known, --force those that deny")
 	}
 	switch {
 	case len(files) == 0:
@@ -276,12 +284,14 @@ func (r *rulesResult) print(w io.Writer, format string) error {
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if r.Report != nil {
+	switch {
+	case r.Report != nil:
 		r.printTest(t)
-	} else {
+		fmt.Fprintln(t)
+	case len(r.Files) > 0:
 		r.printRules(t)
+		fmt.Fprintln(t)
 	}
-	fmt.Fprintln(t)
 	for _, f := range r.Files {
 		fmt.Fprintf(t, "wrote\t%s\t%d bytes\n", f.Path, f.Bytes)
 	}
