@@ -84,6 +84,18 @@ func benchSource[T any](b *testing.B, src Source, content []byte) {
 			}
 		}
 	})
+	b.Run("duckdb", func(b *testing.B) { // read_json, its schema by what it finds
+		ask := duckDB(b)
+		path := filepath.Join(b.TempDir(), "lines.jsonl")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		var used time.Duration
+		for b.Loop() {
+			used += ask("SELECT count(*), sum(hash(findings)) FROM findings", path)
+		}
+		b.ReportMetric(float64(b.N)*float64(len(content))/1e6/used.Seconds(), "MB/cpu-s")
+	})
 	b.Run("trace", func(b *testing.B) {
 		b.SetBytes(int64(len(content)))
 		for b.Loop() {
@@ -164,6 +176,9 @@ func repeated(b *testing.B, src Source, path string, size int) []byte {
 	}
 	var once, all bytes.Buffer
 	for line := range bytes.Lines(content) {
+		if bytes.Contains(line, []byte(`\ud`)) { // DuckDB ends at half a surrogate pair
+			continue
+		}
 		in := &Input{Name: "line", Reader: bytes.NewReader(line), Limits: DefaultLimits()}
 		sink := &Sink{rows: noRows{}, quarantine: newQuarantine(), format: src.Format(), limits: in.Limits, machines: map[string]Machine{}}
 		if err := src.Read(context.Background(), in, sink); err == nil && sink.count.Rejected == 0 && sink.count.Rows > 0 {
