@@ -73,10 +73,18 @@ static __always_inline bool unwanted(struct thread *t)
 	return true;
 }
 
+// The pids controller's number depends on which others the kernel was built with.
+#define PIDS_CONTROLLER bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id)
+
 // pids_cgroup is the task's cgroup in the pids controller's v1 hierarchy.
 static __always_inline struct cgroup *pids_cgroup(struct task_struct *task)
 {
-	return OF(OF(OF(task, cgroups), subsys[pids_cgrp_id]), cgroup);
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	u64 at = bpf_core_field_offset(struct css_set, subsys) + PIDS_CONTROLLER * sizeof(void *);
+	struct cgroup_subsys_state *state = NULL;
+
+	bpf_probe_read_kernel(&state, sizeof(state), (void *)set + at);
+	return BPF_CORE_READ(state, cgroup);
 }
 
 // cgroup_of is the id of the task's cgroup in the default hierarchy, or on a host
@@ -92,8 +100,8 @@ static __always_inline u64 cgroup_of(struct task_struct *task)
 	if (cgroup_v1) {
 		struct cgroup *pids = pids_cgroup(task);
 
-		if (OF(pids, level) > 0)
-			return OF(OF(pids, kn), id) | PIDS_BIT;
+		if (BPF_CORE_READ(pids, level) > 0)
+			return BPF_CORE_READ(pids, kn, id) | PIDS_BIT;
 	}
 	return record_host ? OF(OF(cgroup, kn), id) : 0;
 }
@@ -219,7 +227,7 @@ static __noinline u64 verdict(u64 addr, u64 bit)
 // alone, and left the task in its own service's cgroup of the default hierarchy.
 static __noinline u64 container_of_task(struct task_struct *task)
 {
-	u64 container = cgroup_v1 ? verdict((u64)BPF_CORE_READ(task, cgroups, subsys[pids_cgrp_id], cgroup), PIDS_BIT) : 0;
+	u64 container = cgroup_v1 ? verdict((u64)pids_cgroup(task), PIDS_BIT) : 0;
 
 	return container ?: verdict((u64)BPF_CORE_READ(task, cgroups, dfl_cgrp), 0);
 }

@@ -195,7 +195,7 @@ struct cgroup {
 };
 
 enum cgroup_subsys_id {
-	pids_cgrp_id = 11,
+	pids_cgrp_id = 1, // another on each kernel: see PIDS_CONTROLLER
 };
 
 struct css_set {

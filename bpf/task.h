@@ -155,7 +155,7 @@ static __noinline struct thread *settle(struct task_struct *task)
 {
 	struct thread *t = known_thread(task);
 	u32 now = epoch, seen = moves;
-	u64 pids = cgroup_v1 ? OF(OF(pids_cgroup(task), kn), id) : 0;
+	u64 pids = cgroup_v1 ? BPF_CORE_READ(pids_cgroup(task), kn, id) : 0;
 	u64 id = cgroup_of(task), container;
 
 	if (!t || t->leaf != id || t->pids != pids) {
@@ -227,7 +227,7 @@ int BPF_PROG(cgroup_gone, struct cgroup *cgroup)
 	u64 id = cgroup->kn->id;
 
 	if (cgroup->root->hierarchy_id) {
-		if (!(cgroup->root->subsys_mask & 1 << pids_cgrp_id))
+		if (!(cgroup->root->subsys_mask & 1 << PIDS_CONTROLLER))
 			return 0; // of a hierarchy that nothing is read of
 		id |= PIDS_BIT;
 	}
