@@ -167,6 +167,8 @@ func (o *rulesOptions) check(args []string) error {
 	switch {
 	case o.output == "":
 		return usageErrorf("rules: no output: name a folder with -o (see mayfly rules -h)")
+	case o.output == "json" || o.output == "table":
+		return usageErrorf("rules: -o is the folder to write to (./%[1]s is one): want --format %[1]s to print so", o.output)
 	case len(args) == 0 && o.profile == "":
 		return usageErrorf("rules: no detector (see mayfly rules -h)")
 	case len(args) > 0 && o.profile != "":
