@@ -171,43 +171,55 @@ type checker struct {
 // errDied says that a file ended its reader.
 var errDied = errors.New("ended the process that read it")
 
-// check reads one file; kind is "" where nothing is checked.
+// check reads one file; kind is "" where nothing is checked. A process that dies after
+// it read other files may have died of them: the file is then read once more, alone.
 func (c *checker) check(ctx context.Context, path string) (kind string, err error) {
 	if c.begin == nil {
 		return "", nil
 	}
-	if c.cmd == nil {
-		if err := c.start(ctx); err != nil {
-			return "", fmt.Errorf("the process that reads untrusted files: %w", err)
-		}
+	used := c.cmd != nil
+	reply, err := c.ask(ctx, path)
+	if used && errors.Is(err, errDied) {
+		reply, err = c.ask(ctx, path)
 	}
-	q, err := json.Marshal(checkRequest{path, c.limits})
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
-	}
-	// A reader that sleeps takes no processor time; it is given time enough.
-	clock := time.AfterFunc(20*time.Duration(c.limits.CPUSeconds)*time.Second+time.Minute, func() { _ = c.cmd.Process.Kill() })
-	defer clock.Stop()
-	_, writeErr := c.in.Write(append(q, '\n'))
-	line, err := c.out.ReadBytes('\n')
-	if err = errors.Join(writeErr, err); err != nil {
-		words := c.end()
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", fmt.Errorf("%s: %w: %s", path, errDied, words)
-	}
-	var reply checkReply
-	if err := json.Unmarshal(line, &reply); err != nil {
-		return "", err
-	}
-	if reply.Error != "" {
+	case reply.Error != "":
 		return reply.Kind, errors.New(reply.Error)
 	}
 	if info, err := os.Stat(path); err == nil && c.read != nil {
 		c.read(info.Size())
 	}
 	return reply.Kind, nil
+}
+
+// ask has the process read one file, a new one where there is none. Its error is
+// errDied where the process gave no answer.
+func (c *checker) ask(ctx context.Context, path string) (reply checkReply, err error) {
+	if c.cmd == nil {
+		if err := c.start(ctx); err != nil {
+			return reply, fmt.Errorf("the process that reads untrusted files: %w", err)
+		}
+	}
+	q, err := json.Marshal(checkRequest{path, c.limits})
+	if err != nil {
+		return reply, err
+	}
+	// A reader that sleeps takes no processor time; it is given time enough.
+	process := c.cmd.Process
+	clock := time.AfterFunc(20*time.Duration(c.limits.CPUSeconds)*time.Second+time.Minute, func() { _ = process.Kill() })
+	defer clock.Stop()
+	_, writeErr := c.in.Write(append(q, '\n'))
+	line, err := c.out.ReadBytes('\n')
+	if err = errors.Join(writeErr, err); err != nil {
+		words := c.end()
+		if ctx.Err() != nil {
+			return reply, ctx.Err()
+		}
+		return reply, fmt.Errorf("%s: %w: %s", path, errDied, words)
+	}
+	return reply, json.Unmarshal(line, &reply)
 }
 
 func (c *checker) start(ctx context.Context) error {

@@ -97,6 +97,20 @@ func TestCheckSurvives(t *testing.T) {
 	}
 }
 
+// A file is not blamed for what those before it did to the process that reads them.
+func TestCheckBlamesNoneForOthers(t *testing.T) {
+	answersOnce := func(ctx context.Context) *exec.Cmd {
+		return exec.CommandContext(ctx, "sh", "-c", `read -r ask && echo '{"Kind":"trace"}' && read -r ask && exit 2`)
+	}
+	c := &checker{begin: answersOnce, limits: DefaultLimits()}
+	defer c.end()
+	for i := range 3 {
+		if kind, err := c.check(t.Context(), fmt.Sprint(i)); kind != parquetTrace || err != nil {
+			t.Errorf("file %d: got %q, %v, want the answer of a process of its own", i, kind, err)
+		}
+	}
+}
+
 // Files that are damaged at random places end with an error of one line, or are
 // sound; the checker is there for the next.
 func TestCheckDamaged(t *testing.T) {
