@@ -86,6 +86,7 @@ func runMerge(cmd *cobra.Command, dir string, opts mergeOptions) error {
 		printIngest(w, report, ingest.Options{Output: opts.out})
 		return nil
 	case train.Stage:
+		boundTrainMemory()
 		ctx, planned, done := withPlannedProgress(ctx, w, "merge")
 		trained, err := train.FitShards(ctx, dir, members, opts.threads, func(windows int64) {
 			if planned != nil {

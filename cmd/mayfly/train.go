@@ -105,6 +105,7 @@ func runTrain(cmd *cobra.Command, args []string, opts trainOptions) error {
 	if opts.shard != "" {
 		return runTrainShard(cmd, args, part, opts)
 	}
+	boundTrainMemory()
 	ctx, done := withProgress(cmd.Context(), cmd.ErrOrStderr(), "train", featureRows(args), trainPasses)
 	trained, err := train.Run(ctx, args, opts.Options)
 	done()
