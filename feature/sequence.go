@@ -19,6 +19,7 @@ type step struct {
 // pairModel is what is known of two calls in a row.
 type pairModel struct {
 	count   uint64  // trigrams that begin with them
+	kinds   uint64  // different ones
 	entropy float64 // mean surprise of the call after them, in bits
 }
 
@@ -26,16 +27,18 @@ type pairModel struct {
 func (m *model) indexSequences() {
 	m.pairs = map[uint32]pairModel{}
 	m.rarity, m.bits, m.excess = make([]float64, len(m.Trigrams)), make([]float64, len(m.Trigrams)), make([]float64, len(m.Trigrams))
+	m.order = newBackoff(m.Trigrams)
 	for i, t := range m.Trigrams {
 		p := m.pairs[t>>callBits]
 		p.count += uint64(m.TrigramCounts[i])
+		p.kinds++
 		m.pairs[t>>callBits] = p
 		m.rarity[i] = m.rarityOf(uint64(m.TrigramWindows[i]))
 	}
 	for i, t := range m.Trigrams {
 		p := m.pairs[t>>callBits]
 		n := uint64(m.TrigramCounts[i])
-		m.bits[i] = bitsOf(n, p.count)
+		m.bits[i] = m.order.bits(t, n, p)
 		p.entropy += float64(n) / float64(p.count) * m.bits[i]
 		m.pairs[t>>callBits] = p
 	}
@@ -49,26 +52,17 @@ func (m *model) rarityOf(windows uint64) float64 {
 	return max(0, math.Log((1+float64(m.Windows))/(0.5+float64(windows))))
 }
 
-// bitsOf is the surprise of a call that came seen times after two calls that
-// came pairs > 0 times: -log2 P(c | a, b), smoothed.
-func bitsOf(seen, pairs uint64) float64 {
-	const smooth = 0.5 // added to what was seen
-	return math.Log2((float64(pairs) + 1 + smooth) / (float64(seen) + smooth))
-}
-
 // steps reads the window's trigrams into r.steps.
 func (m *measure) steps(w *Window, to []step) []step {
-	const unknown = 10 // bits of a call after two calls that never came together
 	to = to[:0]
 	for i, t := range w.Trigrams {
 		s := step{at: -1, count: float64(w.TrigramCounts[i])}
 		if at, seen := m.trigram(t); seen > 0 {
 			s.at, s.rarity, s.bits, s.excess = int32(at), m.model.rarity[at], m.model.bits[at], m.model.excess[at]
-		} else if p := m.model.pairs[t>>callBits]; p.count > 0 {
-			s.rarity, s.bits = m.model.rarityOf(0), bitsOf(0, p.count)
-			s.excess = s.bits - p.entropy
 		} else {
-			s.rarity, s.bits, s.excess = m.model.rarityOf(0), unknown, unknown
+			p := m.model.pairs[t>>callBits] // nothing where the two never came together
+			s.rarity, s.bits = m.model.rarityOf(0), m.model.order.bits(t, 0, p)
+			s.excess = s.bits - p.entropy
 		}
 		to = append(to, s)
 	}

@@ -55,6 +55,7 @@ type model struct {
 	workload *profile.Workload    // nil for the global one
 	callAt   [maxKnownCall]uint16 // place in Calls, from 1; 0 where it is not
 	pairs    map[uint32]pairModel // by the first two calls of trigrams
+	order    *backoff             // of Trigrams
 	rarity   []float64            // beside Trigrams, as are bits and excess; see step
 	bits     []float64
 	excess   []float64
