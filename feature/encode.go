@@ -96,6 +96,7 @@ type reading struct {
 	products []float64  // scratch
 	short    deviations
 	longDevs deviations
+	idle     [2]bool // see less; window, long
 	joint    [numJoint]float64
 	pair     pairCounts
 	roots    roots
@@ -110,10 +111,33 @@ func (r *reading) longDeviation(of *Range, count float64) float64 {
 func (r *reading) longExcess(of *Range, count float64) float64 { return r.judge(of.excess(count)) }
 
 func (r *reading) judge(d float64) float64 {
-	if r.long.whole {
+	if r.long.whole && !r.idle[1] {
 		return d
 	}
 	return max(d, 0)
+}
+
+// less says at which scales less than usual says nothing: in a recording of events, for
+// every container of a machine that is busy does less, call by call. Where too little of
+// one thing is done for the others, joint tells. Of bare calls, cut by their number,
+// less of one is more of another.
+func (r *reading) less() (idle [2]bool) {
+	known := r.w.Missing&MissingEvents == 0
+	return [2]bool{known, known}
+}
+
+// shortDeviation and shortExcess are those of the window.
+func (r *reading) shortDeviation(of *Range, count float64) float64 {
+	return r.atLeast(of.deviation(count))
+}
+
+func (r *reading) shortExcess(of *Range, count float64) float64 { return r.atLeast(of.excess(count)) }
+
+func (r *reading) atLeast(d float64) float64 {
+	if r.idle[0] {
+		return max(d, 0)
+	}
+	return d
 }
 
 func (r *reading) longCounter(c Counter) float64 { return float64(r.long.counter(c)) }
@@ -123,7 +147,6 @@ func (r *reading) longCounter(c Counter) float64 { return float64(r.long.counter
 type deviations struct {
 	top []float64 // absolute
 	sum float64   // of squares, each at most maxSquare
-	up  float64   // largest above the median
 }
 
 // read measures one window.
@@ -139,6 +162,7 @@ func (e *Encoder) read(w *Window) *reading {
 	}
 	r.long = e.tails.push(key, w, int64(e.space.LongWindows))
 	r.families = familyCounts(w)
+	r.idle = r.less()
 	r.steps = m.steps(w, r.steps)
 	r.novel = m.novelty(w, r.steps)
 	if r.branches == nil {
@@ -183,7 +207,7 @@ func (r *reading) deviate(m *measure) {
 			}
 			continue
 		}
-		r.short.add(cm.Short.deviation(count))
+		r.short.add(r.shortDeviation(&cm.Short, count))
 		r.longDevs.add(r.longDeviation(&cm.Long, long))
 	}
 	for ; at < len(r.w.Calls); at++ {
@@ -207,7 +231,7 @@ func (r *reading) deviate(m *measure) {
 func (r *reading) deviateEvents(long float64) {
 	for c := NErrors; c <= NTreeBreadth; c++ {
 		if r.w.Known(c) {
-			r.short.add(r.model.Counters[c][0].deviation(float64(r.w.Counters[c])))
+			r.short.add(r.shortDeviation(&r.model.Counters[c][0], float64(r.w.Counters[c])))
 			r.longDevs.add(r.longDeviation(&r.model.Counters[c][1], r.longCounter(c)))
 		}
 	}
@@ -221,10 +245,9 @@ func (r *reading) deviateEvents(long float64) {
 	}
 }
 
-func (d *deviations) reset() { d.top, d.sum, d.up = d.top[:0], 0, 0 }
+func (d *deviations) reset() { d.top, d.sum = d.top[:0], 0 }
 
 func (d *deviations) add(z float64) {
-	d.up = max(d.up, z)
 	d.top = append(d.top, math.Abs(z))
 }
 

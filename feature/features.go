@@ -87,7 +87,7 @@ func volumeFeatures() (all []Feature) {
 		}
 		all = append(all, both(Feature{Name: c.name, Family: "volume", Unit: unit, Reason: c.reason, Gone: Counters[c.counter].Gone,
 			read: func(r *reading) float64 {
-				return r.model.Counters[c.counter][0].excess(float64(r.w.Counters[c.counter]))
+				return r.shortExcess(&r.model.Counters[c.counter][0], float64(r.w.Counters[c.counter]))
 			}}, long)...)
 	}
 	return all
@@ -123,7 +123,7 @@ func familyFeatures() (all []Feature) {
 	for f := range numFamilies {
 		all = append(all, both(Feature{Name: "calls_" + familyNames[f], Family: "calls", Unit: "scales beyond the usual range",
 			Reason: familyReasons[f], Gone: MissingCalls,
-			read: func(r *reading) float64 { return r.model.Families[f][0].excess(float64(r.families[f])) }},
+			read: func(r *reading) float64 { return r.shortExcess(&r.model.Families[f][0], float64(r.families[f])) }},
 			func(r *reading) float64 { return r.longExcess(&r.model.Families[f][1], float64(r.long.families[f])) })...)
 	}
 	return all

@@ -15,7 +15,7 @@ func loaded(n int, r *rand.Rand) []Window {
 	windows := make([]Window, n)
 	for i := range windows {
 		w := &windows[i]
-		*w = Window{ContainerID: "c", Workload: "web", StartNS: int64(i) * 1e9, WidthNS: 1e9}
+		*w = Window{ContainerID: "c", Workload: "web", StartNS: int64(i) * 1e9, WidthNS: 1e9, Missing: MissingEvents}
 		load := float64(r.IntN(101))
 		for c := range 4 {
 			count := uint32(load*float64(c+1) + r.NormFloat64()*math.Sqrt(load))
@@ -56,7 +56,7 @@ func jointOf(t *testing.T, s *Space, w Window) float64 {
 func TestJointSeesBrokenProportions(t *testing.T) {
 	s := learn(t, loaded(2000, rand.New(rand.NewPCG(1, 1))))
 	window := func(counts ...uint32) Window {
-		w := Window{ContainerID: "d", Workload: "web", WidthNS: 1e9}
+		w := Window{ContainerID: "d", Workload: "web", WidthNS: 1e9, Missing: MissingEvents}
 		for c, n := range counts {
 			if n > 0 {
 				w.Calls, w.CallCounts = append(w.Calls, trace.Call(c+1)), append(w.CallCounts, n)
@@ -74,6 +74,23 @@ func TestJointSeesBrokenProportions(t *testing.T) {
 		if got := jointOf(t, s, w); got < usual+1 {
 			t.Errorf("%s: got %.2f, want it well above the usual %.2f", name, got, usual)
 		}
+	}
+}
+
+// Less than usual is no deviation where events are known, for a busy machine makes all of
+// its containers idle.
+func TestIdleIsNoDeviation(t *testing.T) {
+	s := learn(t, loaded(2000, rand.New(rand.NewPCG(1, 1))))
+	w := loaded(1, rand.New(rand.NewPCG(2, 2)))[0]
+	w.ContainerID, w.Calls, w.CallCounts = "d", []trace.Call{1, 2, 3, 4}, []uint32{1, 1, 1, 1}
+	sumCalls(&w)
+	w.Missing = 0
+	less := encode(t, s.NewEncoder(), []Window{w})[0]
+	w.CallCounts = []uint32{1, 1, 9000, 1}
+	sumCalls(&w)
+	more := encode(t, s.NewEncoder(), []Window{w})[0]
+	if less["deviation_1"] != 0 || less["deviation_all"] != 0 || more["deviation_1"] <= 1 {
+		t.Errorf("got %g and %g of less, %g of more, want 0, 0 and more than 1", less["deviation_1"], less["deviation_all"], more["deviation_1"])
 	}
 }
 

@@ -84,17 +84,17 @@ func named(t *testing.T, e *Encoder, windows ...Window) map[string][]float32 {
 func TestNearestTellsAMixOfKindsFromEachKind(t *testing.T) {
 	s := learnAll(t, twoKinds())
 	got := named(t, s.NewEncoder(),
-		ofCalls("x", 0, 0, 1, 0, 1, 3, 0, 1, 0, 1, 3),   // the first kind
-		ofCalls("y", 0, 0, 1, 0, 1, 3, 41, 42, 3, 41),   // both, no call of it new
-		ofCalls("z", 0, 90, 91, 92, 90, 91, 92, 90, 91), // neither
+		ofCalls("x", 0, 0, 1, 0, 1, 3, 0, 1, 0, 1, 3),                   // the first kind
+		ofCalls("y", 0, 0, 1, 0, 1, 3, 41, 42, 3, 41),                   // both, no call of it new
+		ofCalls("z", 0, slices.Repeat([]trace.Call{90, 91, 92}, 12)...), // neither
 	)
 	for _, name := range []string{"nearest_order", "nearest_calls", "nearest_calls_long"} {
 		if v := got[name]; v[0] > 1e-6 || v[1] < 0.1 || v[2] < 0.99 {
 			t.Errorf("%s: got %v, want 0 for what was learned, more for a mix, 1 for what is foreign", name, v)
 		}
 	}
-	if got["surprise_excess"][2] != 10 || got["surprise_median"][2] != 10 {
-		t.Errorf("foreign calls: median %v, excess %v, want 10 bits", got["surprise_median"], got["surprise_excess"])
+	if got["surprise_excess"][2] < 9 || got["surprise_median"][2] < 9 {
+		t.Errorf("foreign calls: median %v, excess %v, want 9 bits and more", got["surprise_median"], got["surprise_excess"])
 	}
 }
 
@@ -153,13 +153,16 @@ func TestNeighboursSurviveTheFile(t *testing.T) {
 }
 
 func TestSurprises(t *testing.T) {
-	steps := []step{{count: 5, bits: 1, excess: -1}, {count: 3, bits: 2, excess: 0.5}, {count: 1, bits: 10, excess: 9}}
+	steps := []step{{count: 50, bits: 1, excess: -1}, {count: 30, bits: 2, excess: 0.5}, {count: 10, bits: 10, excess: 9}}
 	var scratch []weighed
-	mean, median, excess := surprises(steps, &scratch)
+	mean, median, excess := surprises(steps, fewSteps, &scratch)
 	if math.Abs(mean-21.0/9) > 1e-12 || median != 1 || excess != -1 {
 		t.Errorf("got mean %g, median %g, excess %g; want 2.33, 1, -1", mean, median, excess)
 	}
-	if mean, median, excess = surprises(nil, &scratch); mean != 0 || median != 0 || excess != 0 {
+	if _, median, _ = surprises([]step{{count: 15, bits: 9}}, fewSteps, &scratch); median != 0 {
+		t.Errorf("fifteen odd steps: got median %g, want 0: they are too few", median)
+	}
+	if mean, median, excess = surprises(nil, fewSteps, &scratch); mean != 0 || median != 0 || excess != 0 {
 		t.Errorf("no steps: got %g, %g, %g, want zeros", mean, median, excess)
 	}
 }

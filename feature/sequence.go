@@ -69,15 +69,19 @@ func (m *measure) steps(w *Window, to []step) []step {
 	return to
 }
 
-// fewSteps is how many steps surprise by themselves. Where a window has fewer, what
-// is missing counts as unsurprising: one odd step of an idle server is no program.
-const fewSteps = 8
+// How many steps surprise by themselves. Where a window has fewer, what is missing
+// counts as unsurprising: a few odd steps of an idle server are no program. Of a source
+// without events a window may be all that there is of a program.
+const (
+	fewSteps     = 32
+	fewBareSteps = 8
+)
 
 // surprises are the mean of the bits of a window's steps, their median, and the
 // median of what they have above the usual: a program that picks its next call
 // at random always surprises, an attack does so where the service is regular.
 // Medians, because a service too has a burst of what is rare; an attack goes on.
-func surprises(steps []step, scratch *[]weighed) (mean, median, excess float64) {
+func surprises(steps []step, few float64, scratch *[]weighed) (mean, median, excess float64) {
 	total := 0.0
 	for i := range steps {
 		mean += steps[i].count * steps[i].bits
@@ -86,7 +90,7 @@ func surprises(steps []step, scratch *[]weighed) (mean, median, excess float64) 
 	if total == 0 {
 		return 0, 0, 0
 	}
-	missing := max(0, fewSteps-total)
+	missing := max(0, few-total)
 	total += missing
 	sorted := append((*scratch)[:0], weighed{0, missing})
 	for i := range steps {
@@ -106,7 +110,11 @@ type weighed struct{ value, count float64 }
 
 // sequence measures the order of calls; r.steps is put in another order.
 func (r *reading) sequence(m *measure) {
-	r.surprise, r.median, r.excess = surprises(r.steps, &r.values)
+	few := float64(fewSteps)
+	if r.w.Missing&MissingEvents != 0 {
+		few = fewBareSteps
+	}
+	r.surprise, r.median, r.excess = surprises(r.steps, few, &r.values)
 	r.nearest[0] = m.nearestOrder(r.steps, &r.products)
 	sets := [2]callSet{setOf(r.w.Calls), {}}
 	for c := range r.long.calls {

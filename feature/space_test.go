@@ -93,7 +93,7 @@ func TestEncodeShowsAttack(t *testing.T) {
 	quiet := sampleWindows(1, 1)[0]
 	attack := quiet
 	attack.Calls, attack.CallCounts = []trace.Call{0, 1, 3, 59}, []uint32{55, 22, 1, 2}
-	attack.Trigrams, attack.TrigramCounts = []uint32{Trigram(0, 1, 3), Trigram(3, 59, 0)}, []uint32{9, 3}
+	attack.Trigrams, attack.TrigramCounts = []uint32{Trigram(0, 1, 3), Trigram(3, 59, 0)}, []uint32{45, 15}
 	attack.Items, attack.ItemCounts = []string{"connect inet:10.0.0.9:4444", "exec /bin/sh", "read /etc/passwd"}, []uint32{1, 2, 1}
 	attack.Counters[NExecs] = 2
 	before := encode(t, s.NewEncoder(), []Window{quiet})[0]
