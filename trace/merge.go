@@ -285,6 +285,7 @@ func (s *mergeSource) release() {
 func (s *mergeSource) close() {
 	s.release()
 	s.cursor.f.close()
+	s.cursor, s.times, s.order = nil, nil, nil // who knows the file may keep s, not its pages
 }
 
 func (m *merger) close() {

@@ -297,3 +297,42 @@ func rowsOf[T Event | Sequence](t *testing.T, rec arrow.Record) []T {
 	}
 	return rows
 }
+
+// TestMergeLetsGoOfFiles: of a file that was read to its end no page is kept, however
+// many there are and whoever still knows the file.
+func TestMergeLetsGoOfFiles(t *testing.T) {
+	dir := t.TempDir()
+	w, err := NewWriter(dir, testMeta("a"), DefaultWriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := sampleEvents(90, 3)
+	for i := range 3 {
+		if err := w.Events(events[i*30 : (i+1)*30]); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Seal(i == 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMerger(tr.Files(Events))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.Clone(m.pending)
+	if err := m.run(t.Context(), func(Row, error) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.cursor != nil || s.times != nil {
+			t.Errorf("%s: was read, and its pages are kept", s.file.Rel)
+		}
+	}
+	if len(all) != 3 {
+		t.Errorf("got %d files, want 3", len(all))
+	}
+}
