@@ -30,7 +30,8 @@ import (
 // fold.go), and a window of that part is measured against the other parts' branches.
 // Replicas that grow older side by side hide what age brings (numbered files, a task
 // once an hour): so a child that no container had in the first eighth of the longest
-// one's time counts as well, once for each container that grew as old.
+// one's time counts as well, once for each container that grew as old. One more name
+// of a series (series.go) is nothing new, here as there.
 
 // branch is one node of the tree that has children.
 type branch struct {
@@ -73,8 +74,9 @@ type branches struct {
 
 	// While the learning is remembered: where each node was seen, and how many of a
 	// branch's new children each part had.
-	seen   map[string]*firstSeen
-	inPart map[partOf]uint64
+	seen     map[string]*firstSeen
+	inPart   map[partOf]uint64
+	seriesIn map[partOf]int // names of a series that a part alone had
 }
 
 // firstSeen is where a thing was seen, and the least age of a container that had it.
@@ -100,7 +102,8 @@ type partOf struct {
 
 // tree makes the tree of what was seen, and where.
 func (m *learning) tree(folds int, longNS int64) *branches {
-	b := &branches{at: map[string]int{"": 0}, list: []branch{{}}, seen: map[string]*firstSeen{}, inPart: map[partOf]uint64{}}
+	b := &branches{at: map[string]int{"": 0}, list: []branch{{}}, seen: map[string]*firstSeen{},
+		inPart: map[partOf]uint64{}, seriesIn: map[partOf]int{}}
 	lateNS := longNS
 	for _, c := range m.containers {
 		lateNS = max(lateNS, (c.to-c.from)/8)
@@ -134,6 +137,7 @@ func (m *learning) tree(folds int, longNS int64) *branches {
 	for _, c := range m.containers {
 		containers[c.index] = c
 	}
+	numbered := m.inSeries(b, containers, folds)
 	for _, node := range slices.Sorted(maps.Keys(b.seen)) {
 		up, ok := parent(node)
 		if !ok {
@@ -143,6 +147,9 @@ func (m *learning) tree(folds int, longNS int64) *branches {
 		if !have {
 			at = len(b.list)
 			b.at[up], b.list = at, append(b.list, branch{Node: strings.Clone(up)})
+		}
+		if numbered[node] {
+			continue
 		}
 		s := b.seen[node]
 		fresh := uint64(0)

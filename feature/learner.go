@@ -110,6 +110,7 @@ type learning struct {
 	families   [numFamilies][2]histogram
 	trigrams   map[uint32]*trigramLearning
 	items      map[string]*firstSeen
+	series     map[string]int          // items of each series
 	events     [NumCounters]*firstSeen // where a counter was more than 0
 	ageNS      int64                   // of the window at hand, since the first of its container
 	joint      jointLearning
@@ -152,7 +153,7 @@ func (l *learner) model(workload string) *learning {
 
 func newLearning() *learning {
 	return &learning{containers: map[containerKey]*container{}, calls: map[trace.Call]*callLearning{},
-		trigrams: map[uint32]*trigramLearning{}, items: map[string]*firstSeen{}, missing: missingAll &^ TouchesGap,
+		trigrams: map[uint32]*trigramLearning{}, items: map[string]*firstSeen{}, series: map[string]int{}, missing: missingAll &^ TouchesGap,
 		samples: [3]sampler{{}, {}, {}}}
 }
 
@@ -242,8 +243,12 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 			s.see(at, m.ageNS)
 		} else if len(m.items) < l.opts.MaxItems*len(profile.Kinds()) {
 			m.items[strings.Clone(text)] = m.first(at)
-			if kind, ok := novelIndex[item.Kind]; ok {
+			form, numbered := item.Series()
+			if kind, ok := novelIndex[item.Kind]; ok && !(numbered && m.series[form] >= seriesLeast) {
 				isNew[kind-newItems] = true
+			}
+			if numbered {
+				m.series[form]++
 			}
 		}
 	}

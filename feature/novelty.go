@@ -78,6 +78,10 @@ func (m *measure) trigram(t uint32) (at int, n uint64) {
 }
 
 func (m *measure) seenItem(item profile.Item, text string) bool {
+	return m.seenName(item, text) || m.inSeries(item)
+}
+
+func (m *measure) seenName(item profile.Item, text string) bool {
 	if !m.space.hasItem(m.model, item) {
 		return false
 	}

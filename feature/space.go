@@ -53,6 +53,7 @@ type model struct {
 
 	branches *branches            // of Branches
 	workload *profile.Workload    // nil for the global one
+	series   map[string]int       // see seriesOf; of the global one the most of any workload
 	callAt   [maxKnownCall]uint16 // place in Calls, from 1; 0 where it is not
 	pairs    map[uint32]pairModel // by the first two calls of trigrams
 	order    *backoff             // of Trigrams
@@ -86,9 +87,14 @@ func (s *Space) index() {
 			m.branches.index()
 		}
 	}
+	s.global.series = map[string]int{}
 	for _, m := range s.models {
 		m.workload = s.Profile.Workload(m.Name)
+		m.series = seriesOf(m.workload)
 		s.byName[m.Name] = m
+		for form, n := range m.series {
+			s.global.series[form] = max(s.global.series[form], n)
+		}
 	}
 }
 

@@ -57,6 +57,17 @@ func shapeOf(arg string) string {
 	return numbered(Template(arg))
 }
 
+// Series is what an item has in common with others that differ in numbers alone:
+// "write /data/temp-<n>.rdb" of "write /data/temp-7.rdb". ok is false where there is no
+// number, and where another number is another thing: of a program, a peer, a right.
+func (i Item) Series() (form string, ok bool) {
+	if i.Kind != Read && i.Kind != Write {
+		return "", false
+	}
+	value := numbered(i.Value)
+	return Item{i.Kind, value}.String(), value != i.Value
+}
+
 func wordly(r rune) bool {
 	return '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z' || strings.ContainsRune("_-./:@,+%=", r)
 }
