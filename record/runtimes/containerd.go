@@ -186,8 +186,10 @@ func containerdFacts(namespace string, in *containersapi.Container) *trace.Conta
 		c.Facts = trace.FactsPartial
 	}
 	if namespace == mobyNamespace {
-		// With what Docker adds to each of its containers, which nobody asked for.
+		// With what Docker adds to each of its containers, which nobody asked for; the
+		// labels are Docker's own and not the container's, nor is there a name.
 		c.Facts, c.Mounts, c.User, c.Cmd = trace.FactsPartial, nil, "", nil
+		return c
 	}
 	setLabels(c, in.Labels)
 	switch {

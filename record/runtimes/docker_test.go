@@ -3,10 +3,13 @@ package runtimes
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	"github.com/google/go-cmp/cmp"
 	api "github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/events"
 
 	"mayfly/trace"
 )
@@ -37,5 +40,20 @@ func TestDockerFacts(t *testing.T) {
 	}
 	if len(got.Seccomp) != len("custom:")+12 {
 		t.Errorf("seccomp: got %q, want custom: and twelve hex digits", got.Seccomp)
+	}
+}
+
+// TestMobyLabels: what Docker's event says of a container stays where the containerd
+// below it, which has labels of Docker's own, answers before Docker is asked.
+func TestMobyLabels(t *testing.T) {
+	d := docker{runtime: Docker}
+	event := d.messageFacts(&events.Message{Action: events.ActionCreate,
+		Actor: events.Actor{ID: "7d2c", Attributes: map[string]string{"name": "web", "image": "nginx", "app": "shop"}}})
+	below := containerdFacts(mobyNamespace, &containersapi.Container{ID: "7d2c",
+		Labels: map[string]string{"com.docker/engine.bundle.path": "/run/docker/containerd/7d2c"}})
+	for order, both := range map[string]*trace.Container{"event first": Merge(event, below), "event last": Merge(below, event)} {
+		if both.Name != "web" || both.Image != "nginx" || !slices.Equal(both.Labels, []string{"app=shop"}) {
+			t.Errorf("%s: got name %q, image %q, labels %q, want those of the event", order, both.Name, both.Image, both.Labels)
+		}
 	}
 }

@@ -23,7 +23,7 @@ func TestMoby(t *testing.T) {
 		image, "sleep", "3600").ID
 	alone := startWatch(t, below)
 	c := alone.until(id, "known", func(c *trace.Container) bool { return c.ReadonlyRoot != nil })
-	if c.Runtime != "docker" || c.Facts != trace.FactsPartial || c.Name != "" || !*c.ReadonlyRoot || c.Mounts != nil || c.Cmd != nil ||
+	if c.Runtime != "docker" || c.Facts != trace.FactsPartial || c.Name != "" || !*c.ReadonlyRoot || c.Mounts != nil || c.Cmd != nil || c.Labels != nil ||
 		!slices.Equal(c.CapAdd, []string{"CAP_SYS_TIME"}) || !slices.Equal(c.CapDrop, []string{"CAP_NET_RAW"}) {
 		t.Errorf("by containerd: got %+v", c)
 	}
