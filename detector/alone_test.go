@@ -7,13 +7,13 @@ import (
 	"mayfly/feature"
 )
 
-// strays is quiet time of replicas, three windows of some of which no other's are like:
-// after their first seconds, in which two that are alike hide each other.
+// strays is quiet time of replicas, the first windows of some of which no other's are
+// like.
 func strays(containers int, odd ...int) []feature.Window {
 	windows := quiet(containers, 60)
 	for n, c := range odd {
 		for i := range 3 {
-			w := &windows[c*60+20+i]
+			w := &windows[c*60+i]
 			*w = attack(*w)
 			for range n { // each odder than the one before
 				w.Items = append(w.Items, "write /etc/"+string(rune('a'+n)))

@@ -241,6 +241,9 @@ func TestFitRefuses(t *testing.T) {
 // all of it does.
 func TestScorerThatComesInLater(t *testing.T) {
 	windows := quiet(5, 60)
+	for i := range windows {
+		windows[i].Missing = feature.MissingEvents // where events are known, too little never counts
+	}
 	d := fit(t, Training{Windows: source(windows)}, nil)
 	first, later := windows[0], windows[0]
 	later.StartNS += 100 * second

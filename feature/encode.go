@@ -96,10 +96,16 @@ type reading struct {
 	products []float64  // scratch
 	short    deviations
 	longDevs deviations
-	idle     [2]bool // see less; window, long
-	joint    [numJoint]float64
-	pair     pairCounts
-	roots    roots
+
+	// upward: less than usual says nothing. It is so in a recording of events, for every
+	// container of a machine that is busy does less, call by call; where too little of one
+	// thing is done for the others, joint tells. Of bare calls, cut by their number, less
+	// of one is more of another.
+	upward bool
+
+	joint [numJoint]float64
+	pair  pairCounts
+	roots roots
 }
 
 // deviation and excess on the long scale. As long as the sums are lower bounds,
@@ -111,19 +117,10 @@ func (r *reading) longDeviation(of *Range, count float64) float64 {
 func (r *reading) longExcess(of *Range, count float64) float64 { return r.judge(of.excess(count)) }
 
 func (r *reading) judge(d float64) float64 {
-	if r.long.whole && !r.idle[1] {
-		return d
+	if r.long.whole {
+		return r.atLeast(d)
 	}
 	return max(d, 0)
-}
-
-// less says at which scales less than usual says nothing: in a recording of events, for
-// every container of a machine that is busy does less, call by call. Where too little of
-// one thing is done for the others, joint tells. Of bare calls, cut by their number,
-// less of one is more of another.
-func (r *reading) less() (idle [2]bool) {
-	known := r.w.Missing&MissingEvents == 0
-	return [2]bool{known, known}
 }
 
 // shortDeviation and shortExcess are those of the window.
@@ -134,7 +131,7 @@ func (r *reading) shortDeviation(of *Range, count float64) float64 {
 func (r *reading) shortExcess(of *Range, count float64) float64 { return r.atLeast(of.excess(count)) }
 
 func (r *reading) atLeast(d float64) float64 {
-	if r.idle[0] {
+	if r.upward {
 		return max(d, 0)
 	}
 	return d
@@ -162,7 +159,7 @@ func (e *Encoder) read(w *Window) *reading {
 	}
 	r.long = e.tails.push(key, w, int64(e.space.LongWindows))
 	r.families = familyCounts(w)
-	r.idle = r.less()
+	r.upward = w.Missing&MissingEvents == 0
 	r.steps = m.steps(w, r.steps)
 	r.novel = m.novelty(w, r.steps)
 	if r.branches == nil {
