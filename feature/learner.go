@@ -244,7 +244,7 @@ func (l *learner) addItems(m *learning, w *Window, at place) {
 		} else if len(m.items) < l.opts.MaxItems*len(profile.Kinds()) {
 			m.items[strings.Clone(text)] = m.first(at)
 			form, numbered := item.Series()
-			if kind, ok := novelIndex[item.Kind]; ok && !(numbered && m.series[form] >= seriesLeast) {
+			if kind, ok := novelIndex[item.Kind]; ok && (!numbered || m.series[form] < seriesLeast) {
 				isNew[kind-newItems] = true
 			}
 			if numbered {
