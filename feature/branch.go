@@ -28,7 +28,7 @@ import (
 //
 // In training a child is new where it was seen in one part of the time only (see
 // fold.go), and a window of that part is measured against the other parts' branches.
-// Replicas that grow older side by side hide what age brings (numbered files, a task
+// Replicas that grow older side by side hide what age brings (a day's log, a task
 // once an hour): so a child that no container had in the first eighth of the longest
 // one's time counts as well, once for each container that grew as old. One more name
 // of a series (series.go) is nothing new, here as there.
@@ -137,7 +137,7 @@ func (m *learning) tree(folds int, longNS int64) *branches {
 	for _, c := range m.containers {
 		containers[c.index] = c
 	}
-	numbered := m.inSeries(b, containers, folds)
+	continuing := m.continuing(b, containers, folds)
 	for _, node := range slices.Sorted(maps.Keys(b.seen)) {
 		up, ok := parent(node)
 		if !ok {
@@ -148,7 +148,7 @@ func (m *learning) tree(folds int, longNS int64) *branches {
 			at = len(b.list)
 			b.at[up], b.list = at, append(b.list, branch{Node: strings.Clone(up)})
 		}
-		if numbered[node] {
+		if continuing[node] {
 			continue
 		}
 		s := b.seen[node]

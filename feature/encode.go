@@ -118,19 +118,20 @@ func (r *reading) longExcess(of *Range, count float64) float64 { return r.judge(
 
 func (r *reading) judge(d float64) float64 {
 	if r.long.whole {
-		return r.atLeast(d)
+		return r.oneSided(d)
 	}
 	return max(d, 0)
 }
 
 // shortDeviation and shortExcess are those of the window.
 func (r *reading) shortDeviation(of *Range, count float64) float64 {
-	return r.atLeast(of.deviation(count))
+	return r.oneSided(of.deviation(count))
 }
 
-func (r *reading) shortExcess(of *Range, count float64) float64 { return r.atLeast(of.excess(count)) }
+func (r *reading) shortExcess(of *Range, count float64) float64 { return r.oneSided(of.excess(count)) }
 
-func (r *reading) atLeast(d float64) float64 {
+// oneSided is 0 of what is less than usual, where that says nothing.
+func (r *reading) oneSided(d float64) float64 {
 	if r.upward {
 		return max(d, 0)
 	}

@@ -38,10 +38,10 @@ func (m *measure) inSeries(item profile.Item) bool {
 	return n >= seriesLeast
 }
 
-// inSeries finds the items that are of a series of which enough was learned elsewhere: to
+// continuing finds the items that are of a series of which enough was learned elsewhere: to
 // the part of the time that had them they were nothing new. It counts into b what each
 // part alone had.
-func (m *learning) inSeries(b *branches, containers []*container, folds int) map[string]bool {
+func (m *learning) continuing(b *branches, containers []*container, folds int) map[string]bool {
 	type name struct {
 		form string
 		part partOf // zero where several parts had it

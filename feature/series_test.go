@@ -61,3 +61,24 @@ func TestSeriesOfTraining(t *testing.T) {
 		}
 	}
 }
+
+// TestSeriesOfOne: a part of the time that alone had a series finds its numbers new, as
+// another such series will be.
+func TestSeriesOfOne(t *testing.T) {
+	windows := seriesWindows()
+	alone := func(w *Window) bool { return w.ContainerID == windows[0].ContainerID && w.StartNS < 100*w.WidthNS }
+	for i := range windows {
+		if w := &windows[i]; alone(w) {
+			w.Items[2] = fmt.Sprintf("write /spool/%d.x", i)
+		}
+	}
+	enc, err := learn(t, windows).NewTrainingEncoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, seen := range encode(t, enc, windows) {
+		if isNew := seen["rarity"] > 0; isNew != alone(&windows[i]) {
+			t.Fatalf("window %d with %q: rarity %g, want it new %v", i, windows[i].Items, seen["rarity"], !isNew)
+		}
+	}
+}
