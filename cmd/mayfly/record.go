@@ -188,7 +188,7 @@ func runRecord(ctx context.Context, opts recordOptions, stderr io.Writer) error 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	limitMemory()
+	boundRecordMemory()
 	syscall.Umask(0o077) // whatever is made from here on is the owner's alone
 	opts.Confine = !opts.noConfine
 	out := newWatcher(stderr, &opts)
