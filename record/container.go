@@ -25,9 +25,11 @@ type container struct {
 	told    bool // its row has been written since the last seal
 
 	verdict  verdict
-	assumed  bool  // wanted because nothing more was known in time
-	untilNS  int64 // boot time; of an unwanted container, what was made until then is written
-	silenced bool  // the kernel side knows that it is unwanted
+	sure     bool             // no later fact can change it
+	judged   *trace.Container // the facts it rests on
+	judgedNS int64            // boot time since which they have stood
+	untilNS  int64            // boot time; of an unwanted container, what was made until then is written
+	silenced bool             // the kernel side knows that it is unwanted
 }
 
 // known is what is known of a container by its facts and its cgroup.
@@ -98,7 +100,9 @@ func (cs *containers) meet(cgroup uint64, value *bpf.MayflyContainer) *container
 	c.id = c.place.id
 	c.facts = cs.facts[c.id]
 	known := c.known()
-	c.verdict = cs.selection.judge(&known)
+	if c.verdict, c.sure = cs.selection.judge(&known); c.verdict == unwanted && !c.sure {
+		c.verdict = undecided
+	}
 	cs.byCgroup[cgroup] = c
 	cs.byID[c.id] = c
 	return c
@@ -115,12 +119,10 @@ func (cs *containers) placeOf(cgroup uint64, name string) place {
 	return readPlace(name, names, cut)
 }
 
-// verdict is what the selection says of a cgroup's container.
-func (cs *containers) verdict(cgroup uint64) verdict {
-	if c := cs.byCgroup[cgroup]; c != nil {
-		return c.verdict
-	}
-	return wanted
+// undecided says whether it is not known yet if a cgroup's container is selected.
+func (cs *containers) undecided(cgroup uint64) bool {
+	c := cs.byCgroup[cgroup]
+	return c != nil && c.verdict == undecided
 }
 
 // scan meets the containers of which no record came through, and marks those

@@ -14,8 +14,9 @@ import (
 )
 
 // Bounds of what is held back while a selection cannot be decided, because the
-// facts of a container are not there yet. What exceeds them is written, and its
-// container marked as unknown: a runtime that does not answer must hide nothing.
+// facts of a container are not there yet, or not all that it asks for. Beyond them
+// what is known decides, until more is. Where that is nothing, all is written: a
+// runtime that does not answer must hide nothing.
 const (
 	holdTime  = 10 * time.Second
 	holdBytes = 32 << 20
@@ -78,7 +79,7 @@ func (g *gate) pass(c *container, endNS int64, class int, hold func(*held) int) 
 	h.bytes += n
 	g.bytes += n
 	for g.bytes > g.maxBytes {
-		g.assume(g.largest())
+		g.guess(g.largest())
 	}
 	return false
 }
@@ -95,17 +96,34 @@ func (g *gate) largest() (most *container) {
 	return most
 }
 
-// assume writes what is held of a container that may be unwanted.
-func (g *gate) assume(c *container) {
-	c.verdict, c.assumed = wanted, true
-	g.let(c)
+// guess decides on a container by what is known of it now.
+func (g *gate) guess(c *container) {
+	known := c.known()
+	v, sure := g.selection.judge(&known)
+	if v == undecided {
+		v = wanted
+	}
+	g.rule(c, v, sure)
 }
 
-func (g *gate) let(c *container) {
-	if h := g.waiting[c]; h != nil {
-		g.bytes -= h.bytes
-		delete(g.waiting, c)
+// rule gives a verdict, and writes or leaves out what is held back.
+func (g *gate) rule(c *container, v verdict, sure bool) {
+	if v == unwanted && c.verdict == wanted {
+		c.untilNS = g.now() // what was written, and what is on its way, stays
+	}
+	c.verdict, c.sure = v, sure
+	h := g.waiting[c]
+	if h == nil {
+		return
+	}
+	g.bytes -= h.bytes
+	delete(g.waiting, c)
+	if v == wanted {
 		g.release(h)
+		return
+	}
+	for class, n := range h.records {
+		g.dropped(c.cgroup, uint32(class), n)
 	}
 }
 
@@ -121,10 +139,10 @@ func (g *gate) settle(all map[uint64]*container) error {
 		if c == nil {
 			continue
 		}
-		if c.verdict == undecided || c.assumed {
+		if !c.sure && !c.silenced {
 			g.decide(c, now)
 		}
-		if c.verdict == unwanted && !c.silenced && g.kernel != nil {
+		if g.kernel != nil && g.silences(c, now) {
 			if err := g.kernel.Put(c.cgroup, uint32(1)); err != nil && !errors.Is(err, ebpf.ErrKeyExist) {
 				errs = append(errs, fmt.Errorf("map of deselected containers: %w", err))
 			}
@@ -134,38 +152,45 @@ func (g *gate) settle(all map[uint64]*container) error {
 	return errors.Join(errs...)
 }
 
+// decide judges a container that no verdict is sure of. One that seems unwanted has
+// as long as one of which nothing is known until a fuller answer comes: what is held
+// back can still be written then.
 func (g *gate) decide(c *container, now int64) {
+	if c.judged != c.facts {
+		c.judged, c.judgedNS = c.facts, now
+	}
 	known := c.known()
-	switch v := g.selection.judge(&known); {
-	case v == wanted:
-		c.verdict, c.assumed = wanted, false
-		g.let(c)
-	case v == unwanted && c.assumed: // what was written, and what is on its way, stays
-		c.verdict, c.assumed, c.untilNS = unwanted, false, now
-	case v == unwanted:
-		c.verdict = unwanted
-		if h := g.waiting[c]; h != nil {
-			g.bytes -= h.bytes
-			delete(g.waiting, c)
-			for class, n := range h.records {
-				g.dropped(c.cgroup, uint32(class), n)
-			}
+	v, sure := g.selection.judge(&known)
+	switch h := g.waiting[c]; {
+	case sure || v == wanted:
+		g.rule(c, v, sure)
+	case c.verdict != undecided:
+		if v == unwanted {
+			g.rule(c, v, false)
 		}
-	case c.verdict == undecided && now-c.firstNS > holdTime.Nanoseconds():
-		if h := g.waiting[c]; h == nil || now-h.sinceNS > holdTime.Nanoseconds() {
-			g.assume(c)
-		}
+	case now-c.firstNS > holdTime.Nanoseconds() && (h == nil || now-h.sinceNS > holdTime.Nanoseconds()):
+		g.guess(c)
 	}
 }
 
-// finish writes what still waits at the end.
+// silences says whether the kernel side is to be told now that a container is
+// unwanted, which is for good: where that is sure, or where what a runtime told in
+// full has stood for some time.
+func (g *gate) silences(c *container, now int64) bool {
+	if c.verdict != unwanted || c.silenced {
+		return false
+	}
+	return c.sure || c.facts != nil && c.facts.Facts == trace.FactsFull && now-c.judgedNS > holdTime.Nanoseconds()
+}
+
+// finish decides on what still waits at the end.
 func (g *gate) finish(all map[uint64]*container) {
 	if g == nil {
 		return
 	}
 	for _, c := range all {
 		if c != nil && c.verdict == undecided {
-			g.assume(c)
+			g.guess(c)
 		}
 	}
 }

@@ -159,6 +159,93 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// TestHoldFuller feeds containers whose first facts say less than the selection asks,
+// and which the facts that follow find selected: before what is held back is decided
+// on, after it, or never. The kernel side is told of the last alone.
+func TestHoldFuller(t *testing.T) {
+	r, now := gateRecorder(t, "label=app=web")
+	all := r.convert.containers
+	settle := func(atNS int64) []trace.Loss {
+		t.Helper()
+		*now = atNS
+		if err := r.gate.settle(all.byCgroup); err != nil {
+			t.Fatal(err)
+		}
+		return r.ledger.rows(0, 1, false)
+	}
+	first := func(n int) { // as containerd's own API knows a pod's container
+		all.learn(&trace.Container{ContainerID: fmt.Sprintf("%064x", n), Name: "main", Pod: "web-0", Runtime: "containerd", Facts: trace.FactsFull})
+	}
+	first(1)
+	cs := []*container{r.meetFake(1), r.meetFake(2), r.meetFake(3)}
+	first(2)
+	first(3)
+	feed := func(atNS int64) {
+		for _, c := range cs {
+			r.feed(c, atNS)
+		}
+	}
+	pod := func(c *container) { // as CRI does
+		all.learn(&trace.Container{ContainerID: c.id, Name: "main", Pod: "web-0", Labels: []string{"app=web"}, Facts: trace.FactsFull})
+	}
+	hold := holdTime.Nanoseconds()
+	feed(1)
+	losses := settle(2)
+	feed(3)
+	pod(cs[0])
+	losses = append(losses, settle(4)...)
+	feed(5)
+	if r.gate.silences(cs[1], hold+2) {
+		t.Error("the kernel side is told of a container that nothing is known of for sure")
+	}
+	losses = append(losses, settle(hold+1)...) // nothing more came of the second
+	feed(hold + 2)
+	pod(cs[1])
+	losses = append(losses, settle(hold+3)...)
+	feed(hold + 4)
+	for i, c := range cs {
+		if got := r.gate.silences(c, 2*hold+5); got != (i == 2) {
+			t.Errorf("container %d: the kernel side is told: %v", i, got)
+		}
+	}
+	losses = append(losses, r.ledger.rows(0, 1, true)...)
+	for i, want := range []int{5, 1, 0} {
+		if events, sequences := r.written(cs[i].id); events != want || sequences != want {
+			t.Errorf("container %d: %d events, %d sequences written, want %d of each", i, events, sequences, want)
+		}
+	}
+	sum := balance(losses)
+	if sum[trace.LossEvents] != 6 || sum[trace.LossSequences] != 6 || sum[trace.LossDeselected] != 2*(4+5) || sum["wrong"] != 0 {
+		t.Errorf("losses table: %v, want 6 of each class and 18 deselected", sum)
+	}
+}
+
+// TestHoldOnItsWay finds a container unwanted that was written for a while: of what is
+// in the rings then, the part that is older is written, and nothing is counted twice.
+func TestHoldOnItsWay(t *testing.T) {
+	r, now := gateRecorder(t, "label=app=web")
+	all, c := r.convert.containers, r.meetFake(1)
+	all.learn(&trace.Container{ContainerID: c.id, Name: "main", Pod: "db-0", Runtime: "containerd", Facts: trace.FactsFull})
+	r.gate.rule(c, wanted, false)
+	r.feed(c, 1)
+	count := r.ledger.of(c.cgroup, bpf.ClassEvents)
+	count.produced += 2 // which the reader has not come to
+	*now = 10
+	if err := r.gate.settle(all.byCgroup); err != nil {
+		t.Fatal(err)
+	}
+	losses := r.ledger.rows(0, 1, false)
+	for _, atNS := range []int64{9, 11} {
+		count.read++
+		r.batch.events = append(r.batch.events, trace.Event{BootNS: atNS, ContainerID: c.id})
+		r.gateEvent(c, int(bpf.ClassEvents))
+	}
+	sum := balance(append(losses, r.ledger.rows(0, 1, true)...))
+	if events, _ := r.written(c.id); events != 2 || sum[trace.LossEvents] != 2 || sum[trace.LossDeselected] != 1 || sum["wrong"] != 0 {
+		t.Errorf("%d events written, losses table %v; want 2 of 3 written, and told so", events, sum)
+	}
+}
+
 // TestHoldBytes wants the container that holds most to be written first.
 func TestHoldBytes(t *testing.T) {
 	r, _ := gateRecorder(t, "label=app=web")
@@ -173,11 +260,18 @@ func TestHoldBytes(t *testing.T) {
 			t.Fatalf("%d bytes held, want %d at most", r.gate.bytes, r.gate.maxBytes)
 		}
 	}
-	if small.verdict != undecided || large.verdict != wanted || !large.assumed {
-		t.Errorf("verdicts %d and %d, want the small one undecided, the large one assumed", small.verdict, large.verdict)
+	if small.verdict != undecided || large.verdict != wanted || large.sure {
+		t.Errorf("verdicts %d and %d, want the small one undecided, the large one wanted for now", small.verdict, large.verdict)
 	}
 	if events, _ := r.written(large.id); events != 500 {
 		t.Errorf("%d events of the large one written, want 500", events)
+	}
+	r.convert.containers.learn(&trace.Container{ContainerID: small.id, Name: "main", Pod: "db-0", Runtime: "containerd", Facts: trace.FactsFull})
+	for at := range int64(500) {
+		r.feed(small, at)
+	}
+	if events, _ := r.written(small.id); events != 0 || small.verdict != unwanted || small.sure {
+		t.Errorf("%d events of one that seems unwanted written, verdict %d, want it left out for now", events, small.verdict)
 	}
 	rows := r.convert.containers.rows(0, &clock{})
 	if len(rows) != 1 || rows[0].Facts != trace.FactsUnknown || rows[0].Runtime != "docker" || !strings.HasSuffix(rows[0].CgroupPath, ".scope") {

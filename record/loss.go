@@ -29,12 +29,11 @@ type tally struct {
 	dropped        uint64 // of those read, by the selection
 	told           struct{ produced, lost, deselected uint64 }
 
-	gone     bool // its container was forgotten
-	unwanted bool // which was unwanted; of one that is there, verdictOf tells
+	gone bool // its container was forgotten
 }
 
 // complete reports whether all that was produced was told.
-func (t *tally) complete() bool { return t.told.produced+t.told.deselected == t.produced }
+func (t *tally) complete() bool { return t.told.produced+t.told.deselected >= t.produced }
 
 // ledger keeps produced = written + lost, by container and class.
 type ledger struct {
@@ -42,8 +41,8 @@ type ledger struct {
 	tallies   map[countKey]*tally
 	uncounted uint64 // lost without a container to count it for
 	told      uint64
-	verdict   func(cgroup uint64) verdict // nil: every container is wanted
-	last      *tally                      // that of returned last, of lastKey
+	undecided func(cgroup uint64) bool // nil: every container is wanted
+	last      *tally                   // that of returned last, of lastKey
 	lastKey   countKey
 }
 
@@ -95,32 +94,26 @@ func (l *ledger) update(containers *containers) error {
 }
 
 // rows returns a row for each container and class that produced anything since
-// the last call. Records that are still in a ring count the next time, so that what
-// is told is true of the rows that were made so far. At the end (final) nothing is
+// the last call, and one for what was left out of it. Records that are still in a ring
+// count the next time: what becomes of them is not known, and what is told is true of
+// the rows that were made so far. At the end (final) nothing is
 // in a ring, and a record that was produced, not lost and not read is a loss too.
 func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 	for key, t := range l.tallies {
+		if !t.gone && l.undecided != nil && l.undecided(key.cgroup) {
+			continue // until it is known whether what is held back will be written
+		}
 		lost := t.lost + t.bad
 		if final && t.produced > lost+t.read {
 			lost = t.produced - t.read
 		}
-		produced := t.produced
-		if !final {
-			produced = max(t.told.produced, min(produced, t.read+lost))
-		}
 		row := trace.Loss{FromNS: fromNS, ToNS: toNS, ContainerID: t.id, CgroupID: key.cgroup}
-		switch l.verdictOf(key.cgroup, t) {
-		case undecided:
-			continue // until it is known whether what is held back will be written
-		case unwanted:
-			// What was written before, and what is lost; the rest is no loss.
-			produced = max(t.told.produced, t.read-t.dropped+lost)
-			row.Class, row.Produced = trace.LossDeselected, int64(t.produced-produced)-int64(t.told.deselected)
-			if row.Produced > 0 {
-				rows = append(rows, row)
-				t.told.deselected += uint64(row.Produced)
-			}
+		if n := t.dropped - t.told.deselected; n > 0 {
+			row.Class, row.Produced = trace.LossDeselected, int64(n)
+			rows = append(rows, row)
+			t.told.deselected = t.dropped
 		}
+		produced := t.read - t.dropped + lost
 		if (produced != t.told.produced || lost != t.told.lost) && int(key.class) < len(classes) {
 			row.Class = classes[key.class]
 			row.Produced, row.Lost = int64(produced-t.told.produced), int64(lost-t.told.lost)
@@ -150,16 +143,6 @@ func (l *ledger) losing() bool {
 	return l.uncounted != l.told
 }
 
-func (l *ledger) verdictOf(cgroup uint64, t *tally) verdict {
-	switch {
-	case t.gone && t.unwanted:
-		return unwanted
-	case t.gone || l.verdict == nil:
-		return wanted
-	}
-	return l.verdict(cgroup)
-}
-
 // forget drops a container's counts, now or as soon as they are told.
 func (l *ledger) forget(cgroup uint64) {
 	for class := range uint32(len(classes)) {
@@ -168,7 +151,6 @@ func (l *ledger) forget(cgroup uint64) {
 		if !ok {
 			continue
 		}
-		t.unwanted = l.verdictOf(cgroup, t) == unwanted
 		t.gone = true
 		if t.complete() {
 			l.drop(key)

@@ -106,7 +106,7 @@ func (r *recorder) choose(s Selection) {
 	}
 	r.gate.release = r.release
 	r.gate.dropped = func(cgroup uint64, class uint32, n uint64) { r.ledger.of(cgroup, class).dropped += n }
-	r.ledger.verdict = r.convert.containers.verdict
+	r.ledger.undecided = r.convert.containers.undecided
 }
 
 func (r *recorder) open() (err error) {

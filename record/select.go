@@ -7,6 +7,7 @@ import (
 
 	"github.com/distribution/reference"
 
+	"mayfly/record/runtimes"
 	"mayfly/trace"
 )
 
@@ -76,15 +77,25 @@ const (
 	unwanted
 )
 
-// judge says of a container whether it is selected, by what is known of it. The
-// logic is three-valued: a fact that is missing decides only where another does
-// not already.
-func (s Selection) judge(c *trace.Container) verdict {
+// judge says of a container whether it is selected, by what is known of it, and
+// whether no later fact can change that. Where one can, the verdict is what would
+// hold if the facts were complete.
+func (s Selection) judge(c *trace.Container) (v verdict, sure bool) {
+	if v = s.judgeBy(c, settled); v != undecided {
+		return v, true
+	}
+	return s.judgeBy(c, knows), false
+}
+
+// judgeBy takes what a container does not have of a key for a fact where known says
+// so. The logic is three-valued: a fact that is missing decides only where another
+// does not already.
+func (s Selection) judgeBy(c *trace.Container, known func(c *trace.Container, key string) bool) verdict {
 	result := wanted
 	for i := 0; i < len(s.terms); {
 		key, any, asked := s.terms[i].key, unwanted, false
 		for ; i < len(s.terms) && s.terms[i].key == key; i++ {
-			v := s.terms[i].judge(c)
+			v := s.terms[i].judge(c, known)
 			if s.terms[i].exclude {
 				result = max(result, unwanted-v)
 				continue
@@ -100,17 +111,42 @@ func (s Selection) judge(c *trace.Container) verdict {
 
 // judge says whether a term's pattern matches: wanted where it does, unwanted
 // where it does not.
-func (t term) judge(c *trace.Container) verdict {
+func (t term) judge(c *trace.Container, known func(c *trace.Container, key string) bool) verdict {
 	texts := selectKeys[t.key](c)
 	for _, text := range texts {
 		if text != "" && globs(t.pattern, text) {
 			return wanted
 		}
 	}
-	if knows(c, t.key) {
+	if known(c, t.key) {
 		return unwanted
 	}
 	return undecided
+}
+
+// settled says whether what is known of a key is all there will be. A container may
+// have one name and several labels: of a pod's, containerd has those of the container
+// and CRI those of the pod besides, and either may answer first. An event and a list
+// know an image by its name, and not by its digest.
+func settled(c *trace.Container, key string) bool {
+	switch key {
+	case "name":
+		if c.Name != "" {
+			return true
+		}
+	case "pod":
+		if c.Pod != "" {
+			return true
+		}
+	case "namespace":
+		if c.PodNamespace != "" {
+			return true
+		}
+	case "runtime":
+		return c.Runtime != ""
+	}
+	whole := c.Runtime == runtimes.Docker || c.Runtime == runtimes.Podman || c.Pod == "" && c.PodUID == ""
+	return c.Facts == trace.FactsFull && whole
 }
 
 // knows says whether what c does not have of a key it really has not. A runtime

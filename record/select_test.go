@@ -16,28 +16,28 @@ func TestSelect(t *testing.T) {
 	event := &trace.Container{Facts: "partial", Image: "nginx", Runtime: "containerd"}
 	named := &trace.Container{Facts: "partial", Name: "x", Image: "nginx", Runtime: "docker", Labels: []string{"a=1"}}
 	all := []*trace.Container{full, bare, cgroup, event, named}
-	for _, tt := range []struct{ terms, want string }{ // y: wanted, n: unwanted, ?: undecided; full bare cgroup event named
+	for _, tt := range []struct{ terms, want string }{ // y: wanted, n: unwanted, Y, N: until more is known, ?: undecided; full bare cgroup event named
 		{"", "yyyyy"},
 		{"name=web", "yn??n"},
 		{"image=docker.io/library/nginx*", "yn?yy"},
-		{"image=nginx", "nn?yy"},
-		{"image=sha256:ab", "yn?nn"},
-		{"image=*@sha256:cd", "ny?nn"},
-		{"label=app=web", "yn??n"},
-		{"label=app=*", "yn??n"},
-		{"label=app", "nn??n"},
-		{"pod=web-?", "yn??n"},
-		{"namespace=shop", "yn??n"},
-		{"!namespace=kube-system", "yy??y"},
-		{"!namespace=shop", "ny??y"},
-		{"owner=Deployment/*", "yn??n"},
+		{"image=nginx", "Nn?yy"},
+		{"image=sha256:ab", "yn?NN"},
+		{"image=*@sha256:cd", "Ny?NN"},
+		{"label=app=web", "yn??N"},
+		{"label=app=*", "yn??N"},
+		{"label=app", "Nn??N"},
+		{"pod=web-?", "yn??N"},
+		{"namespace=shop", "yn??N"},
+		{"!namespace=kube-system", "yy??Y"},
+		{"!namespace=shop", "ny??Y"},
+		{"owner=Deployment/*", "yn??N"},
 		{"runtime=docker", "nyyny"},
 		{"!runtime=docker", "ynnyn"},
 		{"name=web name=tool", "yy??n"},
 		{"name=web image=nginx*", "yn??n"},
-		{"name=web image=other*", "nn?nn"},
-		{"name=* !label=app=web", "ny??y"},
-		{"runtime=docker namespace=shop", "nn?nn"},
+		{"name=web image=other*", "Nn?Nn"},
+		{"name=* !label=app=web", "ny??Y"},
+		{"runtime=docker namespace=shop", "nn?nN"},
 		{"runtime=containerd namespace=shop", "ynn?n"},
 		{"!runtime=docker namespace=shop", "ynn?n"},
 	} {
@@ -47,7 +47,8 @@ func TestSelect(t *testing.T) {
 		}
 		got := ""
 		for _, c := range all {
-			got += string("y?n"[s.judge(c)])
+			v, sure := s.judge(c)
+			got += string(map[bool]string{true: "y?n", false: "Y?N"}[sure][v])
 		}
 		if got != tt.want {
 			t.Errorf("%q: got %s, want %s", tt.terms, got, tt.want)
@@ -89,8 +90,10 @@ func FuzzSelection(f *testing.F) {
 			t.Fatal(err)
 		}
 		c := &trace.Container{Facts: "full", Name: image, Image: image}
-		if a, b := s.judge(c), not.judge(c); a != unwanted-b {
-			t.Errorf("%q of %q: %d, and excluded %d", text, image, a, b)
+		a, sure := s.judge(c)
+		b, surely := not.judge(c)
+		if a != unwanted-b || sure != surely {
+			t.Errorf("%q of %q: %d (sure: %v), and excluded %d (%v)", text, image, a, sure, b, surely)
 		}
 	})
 }

@@ -37,9 +37,10 @@ owner or runtime: --select 'image=docker.io/library/nginx*' --select 'label=app=
 --select '!namespace=kube-system'. In a pattern * stands for any characters and ? for
 one. Several terms of one key are alternatives, terms of different keys must all
 hold, and what a term with ! matches is excluded. A container is held back until
-enough is known of it, for 10 seconds and 32 MiB of all containers at most; then it
-is recorded and marked as unknown. What was left out is counted in the losses table,
-as no loss (class deselected). With --all the host's processes are recorded besides.
+enough is known of it, for 10 seconds and 32 MiB of all containers at most; then what
+is known decides until more is, and where that is nothing it is recorded and marked as
+unknown. What was left out is counted in the losses table, as no loss (class
+deselected). With --all the host's processes are recorded besides.
 
 It needs root, or the capabilities CAP_BPF and CAP_PERFMON and, to name programs
 that run already, CAP_SYS_PTRACE; and a kernel with BTF (see mayfly doctor). Once

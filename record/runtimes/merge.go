@@ -1,11 +1,18 @@
 package runtimes
 
-import "mayfly/trace"
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"mayfly/trace"
+)
 
 // Merge returns what known and more tell of a container together: what is full
 // counts more than what is partial, and of equals the later; what one does not
-// say, the other may, unless Docker has described the container. known may be nil.
-// Neither is changed.
+// say, the other may, unless Docker has described the container. So it is with each
+// label: of a pod's container, containerd has its own and CRI those of the pod besides.
+// known may be nil. Neither is changed.
 func Merge(known, more *trace.Container) *trace.Container {
 	if known == nil {
 		return more
@@ -22,8 +29,23 @@ func Merge(known, more *trace.Container) *trace.Container {
 	if startedAfter(&above, &below) {
 		below.FinishedNS = nil // of an earlier run
 	}
+	labels := addLabels(below.Labels, above.Labels)
 	trace.Overlay(&below, &above)
+	below.Labels = labels
 	return &below
+}
+
+// addLabels returns labels with more of them, which count more; all are key=value.
+func addLabels(labels, more []string) []string {
+	if len(labels) == 0 || slices.Equal(labels, more) {
+		return more
+	}
+	byKey := map[string]string{}
+	for _, label := range slices.Concat(labels, more) {
+		key, _, _ := strings.Cut(label, "=")
+		byKey[key] = label
+	}
+	return slices.Sorted(maps.Values(byKey))
 }
 
 // whole says that a description leaves nothing out: what it does not have the
