@@ -52,27 +52,44 @@ func saved(t *testing.T, d *detector.Detector) []byte {
 }
 
 // Row groups dealt out to any number of shards, all kept or some, come back in their
-// order: the detector is that of one process. A shard that is done again, or that had
-// other windows before, leaves the same bytes.
+// order, whatever that of the merge: the detector of either forest is that of one
+// process. A shard that is done again, or that had other windows before, leaves the
+// same bytes.
 func TestShardsLearnTheSameDetector(t *testing.T) {
 	dir := t.TempDir()
 	paths := []string{filepath.Join(dir, "a.parquet"), filepath.Join(dir, "b.parquet")}
 	grouped(t, paths[0], []string{"a", "b"}, 400) // 4 row groups
 	grouped(t, paths[1], []string{"c"}, 250)      // 2
-	for _, most := range []int64{1 << 20, 3000} {
+	var attacks []feature.Label
+	for c := range 9 { // of every container, for a sample may leave any of them out
+		attacks = append(attacks, feature.Label{Container: fmt.Sprint(c), FromNS: int64(20+c) * second, ToNS: int64(60+c) * second, Attack: "shell"})
+	}
+	for _, tc := range []struct {
+		engine string
+		labels []feature.Label
+		most   int64
+	}{
+		{detector.Isolation, nil, 1 << 20},
+		{detector.Isolation, nil, 3000},
+		{detector.Random, attacks, 1 << 20},
+		{detector.Random, attacks, 3000},
+	} {
 		opts := DefaultOptions()
-		opts.Detector.Forest.NEstimators, opts.MaxWorkloadWindows, opts.Detector.Version = 10, most, "test"
+		opts.Detector.Engine, opts.Labels, opts.MaxWorkloadWindows, opts.Detector.Version = tc.engine, tc.labels, tc.most, "test"
+		opts.Detector.Forest.NEstimators, opts.Detector.Random.NEstimators = 10, 10
 		d, err := Run(t.Context(), paths, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if some := d.Manifest.Training.Unsampled > 0; some != (most == 3000) {
-			t.Fatalf("at most %d windows of a workload: %+v", most, d.Manifest.Training)
+		n := d.Manifest.Training
+		if some := n.Unsampled > 0; some != (tc.most == 3000) || (n.Attack > 0) != (tc.labels != nil) {
+			t.Fatalf("%s, at most %d windows of a workload: %+v", tc.engine, tc.most, n)
 		}
 		want := saved(t, d)
 		for count := 1; count <= 7; count += 2 {
-			parts := filepath.Join(dir, fmt.Sprint("parts", most, count))
-			for _, i := range append(rand.New(rand.NewPCG(uint64(count), 0)).Perm(count), 0) {
+			parts := filepath.Join(dir, fmt.Sprint("parts", tc.engine, tc.most, count))
+			rnd := rand.New(rand.NewPCG(uint64(count), 0))
+			for _, i := range append(rnd.Perm(count), 0) {
 				if _, err := RunShard(t.Context(), paths, shard.Spec{Index: i, Count: count}, parts, opts); err != nil {
 					t.Fatal(err)
 				}
@@ -81,12 +98,13 @@ func TestShardsLearnTheSameDetector(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			rnd.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 			merged, err := FitShards(t.Context(), parts, members, 1, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(saved(t, merged), want) {
-				t.Errorf("at most %d windows of a workload, %d shards: another detector than that of one process", most, count)
+				t.Errorf("%s, at most %d windows of a workload, %d shards: another detector than that of one process", tc.engine, tc.most, count)
 			}
 		}
 	}
