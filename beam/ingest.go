@@ -52,14 +52,8 @@ func (f *ingestPart) make(ctx context.Context, u *unit) (*ingestState, error) {
 	return state, u.withTraces(ctx, false, func(in hostTraces) error {
 		state.Rows = in.rows
 		return withOutput(ctx, state.Part, func(path string) error {
-			out, err := feature.CreateFile(path)
-			if err != nil {
-				return err
-			}
-			if state.Provenance, err = ingest.Partial(ctx, in.traces, opts, out.Append); err != nil {
-				return errors.Join(err, out.Abort())
-			}
-			return out.Close(state.Provenance)
+			state.Provenance, err = ingest.WritePart(ctx, in.traces, path, opts)
+			return err
 		})
 	})
 }

@@ -165,17 +165,9 @@ func (f *trainPart) sample(ctx context.Context, w *windows, in *feature.File) (*
 	records := func() iter.Seq2[arrow.Record, error] {
 		return in.WindowsOf(ctx, func(group int) bool { return w.Group < 0 || group == w.Group })
 	}
-	keep := state.Sample.Keeps
-	if in.Rows <= f.Most { // no workload can have more: all are kept
-		keep = func(w *feature.Window) bool { state.Sample.Add(w); return true }
-	} else {
-		for window, err := range feature.Each(records()) {
-			if err != nil {
-				return nil, err
-			}
-			state.Sample.Add(window)
-		}
-		state.Sample.Cut()
+	keep, err := state.Sample.Choose(in.Rows, records())
+	if err != nil {
+		return nil, err
 	}
 	return state, withOutput(ctx, state.Part, func(path string) error {
 		out, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o600))
@@ -261,7 +253,7 @@ func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
 func windowsIn(ctx context.Context, paths []string) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
 		for _, path := range paths {
-			for rec, err := range feature.Spilled(ctx, path, func() (io.ReadCloser, error) { return os.Open(path) }) {
+			for rec, err := range feature.SpillFile(ctx, path) {
 				if !yield(rec, err) || err != nil {
 					return
 				}

@@ -205,7 +205,8 @@ func (f *File) Windows(ctx context.Context) iter.Seq2[arrow.Record, error] {
 	return f.WindowsOf(ctx, func(int) bool { return true })
 }
 
-// Groups is the number of row groups, of 65536 windows but for the last.
+// Groups is the number of row groups: of 65,536 windows but for the last, in a part
+// (CreatePart) of 2,048.
 func (f *File) Groups() int { return f.parquet.NumGroups() }
 
 // WindowsOf is Windows for the row groups, counted from 0, for which keep is true.

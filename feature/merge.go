@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -104,7 +103,7 @@ func (most fanIn) merge(ctx context.Context, paths []string, dir string, emit fu
 	}
 	for len(spills) > most.spills {
 		some := spills[:most.spills]
-		if err := join(some, spillOf); err != nil {
+		if err := join(some, SpillFile); err != nil {
 			return err
 		}
 		for _, path := range some {
@@ -114,7 +113,7 @@ func (most fanIn) merge(ctx context.Context, paths []string, dir string, emit fu
 		}
 		spills = spills[len(some):]
 	}
-	return mergeSome(ctx, spills, spillOf, emit)
+	return mergeSome(ctx, spills, SpillFile, emit)
 }
 
 // opener yields the windows of a file.
@@ -131,10 +130,6 @@ func mergeSome(ctx context.Context, paths []string, open opener, emit func(*Wind
 // mergeInto merges files into a spill.
 func mergeInto(ctx context.Context, paths []string, open opener, path string) error {
 	return spillInto(path, func(emit func(*Window) error) error { return mergeSome(ctx, paths, open, emit) })
-}
-
-func spillOf(ctx context.Context, path string) iter.Seq2[arrow.Record, error] {
-	return Spilled(ctx, path, func() (io.ReadCloser, error) { return os.Open(path) })
 }
 
 // featuresOf yields the windows of a FEATURES file in small records.

@@ -71,6 +71,11 @@ func Spilled(ctx context.Context, name string, open func() (io.ReadCloser, error
 	}
 }
 
+// SpillFile is Spilled for a file that holds one spill.
+func SpillFile(ctx context.Context, path string) iter.Seq2[arrow.Record, error] {
+	return Spilled(ctx, path, func() (io.ReadCloser, error) { return os.Open(path) })
+}
+
 // nextSpilled is nil at the end. The stream owns the record.
 func nextSpilled(ctx context.Context, stream *ipc.Reader) (rec arrow.Record, err error) {
 	defer func() {

@@ -41,13 +41,31 @@ func Hosts(paths []string) ([]string, error) {
 // feature.Merge: a FEATURES file of both is the same for any parting and any order.
 // Only WidthNS, LatenessNS, HostToo and Creator of opts count. Memory is a Windower's.
 func Partial(ctx context.Context, traces []*trace.Trace, opts Options, emit func(*feature.Window) error) (*feature.Provenance, error) {
+	in, err := inputsOf(traces)
+	if err != nil {
+		return nil, err
+	}
+	return in.partial(ctx, opts, emit)
+}
+
+// WritePart is Partial into a FEATURES file that is to be merged with those of other
+// hosts (feature.CreatePart).
+func WritePart(ctx context.Context, traces []*trace.Trace, path string, opts Options) (*feature.Provenance, error) {
+	in, err := inputsOf(traces)
+	if err != nil {
+		return nil, err
+	}
+	return in.part(ctx, path, opts)
+}
+
+func inputsOf(traces []*trace.Trace) (*inputs, error) {
 	in := &inputs{hashes: map[string]string{}}
 	for _, t := range traces {
 		if err := in.take(t); err != nil {
 			return nil, err
 		}
 	}
-	return in.partial(ctx, opts, emit)
+	return in, nil
 }
 
 // partial is Partial for traces whose files are described already.

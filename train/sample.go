@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	"mayfly/feature"
+
+	"github.com/apache/arrow/go/v17/arrow"
 )
 
 // Sample says which containers a detector is learned from where there are more
@@ -163,6 +166,24 @@ func (s *Sample) Cut() {
 func (s *Sample) Keeps(w *feature.Window) bool {
 	t := s.workloads[w.Workload]
 	return t != nil && t.windows[containerKey{w.Host, w.ContainerID}] != nil
+}
+
+// Choose counts windows, of which there are rows, and returns what says of each of them
+// whether the sample keeps it. Where no workload can have more windows than the sample
+// takes there is no pass over them: what it returns is to be asked of each once, counts
+// it, and keeps all.
+func (s *Sample) Choose(rows int64, windows iter.Seq2[arrow.Record, error]) (keep func(*feature.Window) bool, err error) {
+	if rows <= s.most {
+		return func(w *feature.Window) bool { s.Add(w); return true }, nil
+	}
+	for w, err := range feature.Each(windows) {
+		if err != nil {
+			return nil, err
+		}
+		s.Add(w)
+	}
+	s.Cut()
+	return s.Keeps, nil
 }
 
 // Total is the number of windows that were counted, Kept of those that are in.

@@ -102,10 +102,8 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	keep := s.Sample.Keeps
-	if total <= opts.MaxWorkloadWindows { // no workload can have more: all are kept
-		keep = func(w *feature.Window) bool { s.Sample.Add(w); return true }
-	} else if err := count(ctx, paths, owns, s.Sample); err != nil {
+	keep, err := s.Sample.Choose(total, owned(ctx, paths, owns))
+	if err != nil {
 		return nil, err
 	}
 	for i, path := range paths {
@@ -118,7 +116,6 @@ func RunShard(ctx context.Context, paths []string, spec shard.Spec, dir string, 
 			m.Outputs, s.Parts = append(m.Outputs, shard.File{Name: name}), append(s.Parts, part{i, kept})
 		}
 	}
-	var err error
 	if m.Work, err = json.Marshal(w); err != nil {
 		return nil, err
 	}
@@ -174,25 +171,24 @@ func tailSHA256(path string) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), info.Size(), nil
 }
 
-// count adds the windows of a shard's row groups to its sample.
-func count(ctx context.Context, paths []string, owns []func(group int) bool, into *Sample) error {
-	for i, path := range paths {
-		f, err := feature.OpenFile(path)
-		if err != nil {
-			return err
-		}
-		for w, each := range feature.Each(f.WindowsOf(ctx, owns[i])) {
-			if err = each; err != nil {
-				break
+// owned yields the windows of a shard's row groups; one file is open at a time.
+func owned(ctx context.Context, paths []string, owns []func(group int) bool) iter.Seq2[arrow.Record, error] {
+	return func(yield func(arrow.Record, error) bool) {
+		for i, path := range paths {
+			f, err := feature.OpenFile(path)
+			if err != nil {
+				yield(nil, err)
+				return
 			}
-			into.Add(w)
-		}
-		if err := errors.Join(err, f.Close()); err != nil {
-			return err
+			for rec, err := range f.WindowsOf(ctx, owns[i]) {
+				if !yield(rec, err) || err != nil {
+					_ = f.Close() // only read
+					return
+				}
+			}
+			_ = f.Close() // only read
 		}
 	}
-	into.Cut()
-	return nil
 }
 
 // keepOf writes what is kept of some row groups of a FEATURES file, and says where it

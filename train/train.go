@@ -74,19 +74,13 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 			FromNS: f.Provenance.Counts.FromNS, WidthNS: f.Provenance.WidthNS, Records: f.Windows}
 		rows += f.Rows
 	}
-	sample := NewSample(opts.Detector.Seed, opts.MaxWorkloadWindows)
 	if rows <= opts.MaxWorkloadWindows {
 		return Fit(ctx, sources, nil, opts) // no workload can have more
 	}
-	for _, s := range sources {
-		for w, err := range feature.Each(s.Records(ctx)) {
-			if err != nil {
-				return nil, err
-			}
-			sample.Add(w)
-		}
+	sample := NewSample(opts.Detector.Seed, opts.MaxWorkloadWindows)
+	if _, err := sample.Choose(rows, windows(ctx, sources)); err != nil {
+		return nil, err
 	}
-	sample.Cut()
 	return Fit(ctx, sources, sample, opts)
 }
 
