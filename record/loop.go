@@ -213,11 +213,21 @@ func (r *recorder) finish() error {
 		time.Sleep(5 * time.Millisecond)
 	}
 	err = errors.Join(err, r.probes.FlushBlocked())
-	r.read()
-	r.events.drain(r.event) // whatever is not written by now in the other
-	r.secure.drain(r.event)
+	r.readRest(200, func() { time.Sleep(5 * time.Millisecond) })
 	err = errors.Join(err, r.account(true))
 	r.gate.finish(r.convert.containers.byCgroup)
 	r.convert.processes.running()
 	return errors.Join(err, r.seal(time.Now().UnixNano(), true))
+}
+
+// readRest reads all there is. A record that is being written holds up what is behind
+// it, for as long as its CPU does something else: that is waited for, with so many pauses
+// at most, for else what is in the other ring would be handed out before it.
+func (r *recorder) readRest(pauses int, pause func()) {
+	for r.read(); pauses > 0 && (r.events.writing() || r.secure.writing() || r.calls.writing()); pauses-- {
+		pause()
+		r.read()
+	}
+	r.events.drain(r.event)
+	r.secure.drain(r.event)
 }
