@@ -41,6 +41,7 @@ type ledger struct {
 	tallies   map[countKey]*tally
 	uncounted uint64 // lost without a container to count it for
 	told      uint64
+	leftOut   [bpf.Classes]uint64      // records that rows told as left out, by class
 	undecided func(cgroup uint64) bool // nil: every container is wanted
 	last      *tally                   // that of returned last, of lastKey
 	lastKey   countKey
@@ -96,11 +97,11 @@ func (l *ledger) update(containers *containers) error {
 // rows returns a row for each container and class that produced anything since
 // the last call, and one for what was left out of it. Records that are still in a ring
 // count the next time: what becomes of them is not known, and what is told is true of
-// the rows that were made so far. At the end (final) nothing is
-// in a ring, and a record that was produced, not lost and not read is a loss too.
+// the rows that were made so far. At the end (final) nothing is in a ring, and a record
+// that was produced, not lost and not read is a loss too.
 func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 	for key, t := range l.tallies {
-		if !t.gone && l.undecided != nil && l.undecided(key.cgroup) {
+		if int(key.class) >= len(classes) || !t.gone && l.undecided != nil && l.undecided(key.cgroup) {
 			continue // until it is known whether what is held back will be written
 		}
 		lost := t.lost + t.bad
@@ -112,9 +113,10 @@ func (l *ledger) rows(fromNS, toNS int64, final bool) (rows []trace.Loss) {
 			row.Class, row.Produced = trace.LossDeselected, int64(n)
 			rows = append(rows, row)
 			t.told.deselected = t.dropped
+			l.leftOut[key.class] += n
 		}
 		produced := t.read - t.dropped + lost
-		if (produced != t.told.produced || lost != t.told.lost) && int(key.class) < len(classes) {
+		if produced != t.told.produced || lost != t.told.lost {
 			row.Class = classes[key.class]
 			row.Produced, row.Lost = int64(produced-t.told.produced), int64(lost-t.told.lost)
 			rows = append(rows, row)

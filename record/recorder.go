@@ -37,9 +37,10 @@ type recorder struct {
 	queue  chan *batch
 	writer *trace.Recording
 
-	redacted     atomic.Uint64 // words
-	acknowledged atomic.Int64  // time up to which rows are on disk
-	sealed       int64         // wall time up to which losses are told
+	redacted     atomic.Uint64                    // words
+	unwritten    atomic.Pointer[map[string]int64] // rows that the disk did not take, by class of loss
+	acknowledged atomic.Int64                     // time up to which rows are on disk
+	sealed       int64                            // wall time up to which losses are told
 	seals        int64
 	began        time.Time
 	bytes        uint64 // read since the last seal

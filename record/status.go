@@ -17,7 +17,8 @@ type Status struct {
 
 	Containers int64             // of which rows have been handed on
 	Produced   map[string]uint64 // records by class (trace.LossEvents …), by the kernel's count; those in a ring included
-	Lost       map[string]uint64 // of those, not in the trace
+	LeftOut    map[string]uint64 // of those, by the selection
+	Lost       map[string]uint64 // of those, not in the trace; and rows of any class that the disk did not take
 	Redacted   uint64            // words of command lines
 	Read       uint64            // bytes taken from the rings
 	Rings      []RingStatus
@@ -40,7 +41,7 @@ func (r *recorder) status() Status {
 		Time: time.Now(), Running: time.Since(r.began),
 		Events: r.summary.Events, Sequences: r.summary.Sequences, Calls: r.summary.Calls,
 		Processes: r.summary.Processes, Containers: r.summary.Containers,
-		Produced: map[string]uint64{}, Lost: map[string]uint64{},
+		Produced: map[string]uint64{}, LeftOut: map[string]uint64{}, Lost: map[string]uint64{},
 		Redacted: r.redacted.Load(), Read: r.read64(), Waiting: len(r.queue),
 		Quiet: r.quiet.asleep, Seals: r.seals, Sealed: time.Unix(0, r.sealed),
 		Rings: []RingStatus{r.events.status("events"), r.secure.status("security"), r.calls.status("sequences")},
@@ -51,18 +52,30 @@ func (r *recorder) status() Status {
 	for _, class := range classes {
 		s.Produced[class], s.Lost[class] = uint64(r.summary.Produced[class]), uint64(r.summary.Lost[class])
 	}
-	r.ledger.untold(s.Produced, s.Lost)
+	r.ledger.untold(&s)
+	if unwritten := r.unwritten.Load(); unwritten != nil {
+		for class, n := range *unwritten {
+			s.Lost[class] += uint64(n)
+		}
+	}
 	return s
 }
 
-// untold adds what was counted since the last rows.
-func (l *ledger) untold(produced, lost map[string]uint64) {
+// untold adds what was counted since the last rows, and what was left out.
+func (l *ledger) untold(s *Status) {
+	produced, lost := s.Produced, s.Lost
+	for class, n := range l.leftOut {
+		produced[classes[class]] += n
+		s.LeftOut[classes[class]] = n
+	}
 	for key, t := range l.tallies {
 		if int(key.class) >= len(classes) {
 			continue
 		}
 		class := classes[key.class]
-		produced[class] += t.produced - t.told.produced
+		if told := t.told.produced + t.told.deselected; t.produced > told {
+			produced[class] += t.produced - told
+		}
 		if now := t.lost + t.bad; now > t.told.lost {
 			lost[class] += now - t.told.lost
 		}

@@ -46,6 +46,7 @@ func (r *recorder) startWriter() (done chan struct{}) {
 			r.redacted.Add(b.hideSecrets(r.opts.Redact))
 			log.say(b.write(r.writer), time.Now())
 			r.acknowledged.Store(r.writer.AcknowledgedNS())
+			r.unwritten.Store(new(r.writer.Lost()))
 			b.reset()
 			r.free <- b
 		}

@@ -42,7 +42,8 @@ var (
 	descRows       = desc("rows_written_total", "Rows handed to the writer, by table of the trace.", "table")
 	descCalls      = desc("calls_written_total", "System calls in the rows of sequences.")
 	descProduced   = desc("records_produced_total", "Records that the kernel side made, by class.", "class")
-	descLost       = desc("records_lost_total", "Records that are not in the trace, by class.", "class")
+	descLeftOut    = desc("records_deselected_total", "Records of containers that are not selected, by class.", "class")
+	descLost       = desc("records_lost_total", "Records that are not in the trace, and rows that the disk did not take, by class.", "class")
 	descContainers = desc("containers_total", "Containers of which there are rows.")
 	descRedacted   = desc("redacted_words_total", "Words of command lines in which a secret was replaced.")
 	descRead       = desc("ring_read_bytes_total", "Bytes read from the rings.")
@@ -80,7 +81,10 @@ func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
 	counter(descCalls, float64(s.Calls))
 	for class, n := range s.Produced {
 		counter(descProduced, float64(n), class)
-		counter(descLost, float64(s.Lost[class]), class)
+		counter(descLeftOut, float64(s.LeftOut[class]), class)
+	}
+	for class, n := range s.Lost {
+		counter(descLost, float64(n), class)
 	}
 	counter(descContainers, float64(s.Containers))
 	counter(descRedacted, float64(s.Redacted))

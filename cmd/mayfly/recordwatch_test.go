@@ -19,8 +19,9 @@ func testStatus(after time.Duration) record.Status {
 	return record.Status{
 		Time: time.Unix(1000, 0).Add(after), Running: after, Events: 100 * int64(after/time.Second),
 		Calls: 1 << 20, Containers: 3, Read: 12_345_678, Seals: 2, Sealed: time.Unix(990, 0), OnDisk: time.Unix(999, 0),
-		Produced: map[string]uint64{"events": 110, "sequences": 9}, Lost: map[string]uint64{"events": 7, "sequences": 0},
-		Rings: []record.RingStatus{{Name: "events", Bytes: 512, Size: 4096}},
+		Produced: map[string]uint64{"events": 110, "sequences": 9}, Lost: map[string]uint64{"events": 7, "sequences": 0, "processes": 5},
+		LeftOut: map[string]uint64{"events": 3},
+		Rings:   []record.RingStatus{{Name: "events", Bytes: 512, Size: 4096}},
 	}
 }
 
@@ -32,7 +33,7 @@ func TestNotifier(t *testing.T) {
 		n.watch(testStatus(time.Duration(second) * time.Second))
 	}
 	n.stopping()
-	const line = "STATUS=3 containers, 0 events, 1048576 calls, lost 7 of 119 records, 12.3 MB read, 2 times sealed"
+	const line = "STATUS=3 containers, 0 events, 1048576 calls, lost 12 of 119 records, 12.3 MB read, 2 times sealed"
 	want := []string{"READY=1\nSTATUS=recording", "WATCHDOG=1\n" + line, "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1",
 		strings.Replace(line, "0 events", "1000 events", 1), "STOPPING=1\nSTATUS=writing what is left"}
 	if !slices.Equal(sent, want) {
@@ -69,9 +70,9 @@ func TestStatusLine(t *testing.T) {
 	l.watch(testStatus(3 * time.Second))
 	l.end()
 	l.end()
-	first := "mayfly: 2s  100 events/s  524288 calls/s  3 containers  7 lost  12.3 MB"
+	first := "mayfly: 2s  100 events/s  524288 calls/s  3 containers  12 lost  12.3 MB"
 	want := "before\n" + clearLine + first + clearLine + "between\n" + first +
-		clearLine + "mayfly: 3s  100 events/s  0 calls/s  3 containers  7 lost  12.3 MB" + clearLine
+		clearLine + "mayfly: 3s  100 events/s  0 calls/s  3 containers  12 lost  12.3 MB" + clearLine
 	if got := out.String(); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -139,7 +140,8 @@ func TestMetrics(t *testing.T) {
 	for from, text := range map[string]string{"served": served, "file": string(written)} {
 		for _, line := range []string{
 			`mayfly_records_produced_total{class="events"} 110`, `mayfly_records_lost_total{class="events"} 7`,
-			`mayfly_records_lost_total{class="sequences"} 0`, `mayfly_rows_written_total{table="events"} 100`,
+			`mayfly_records_lost_total{class="sequences"} 0`, `mayfly_records_lost_total{class="processes"} 5`,
+			`mayfly_records_deselected_total{class="events"} 3`, `mayfly_records_deselected_total{class="sequences"} 0`, `mayfly_rows_written_total{table="events"} 100`,
 			`mayfly_calls_written_total 1.048576e+06`, `mayfly_ring_bytes{ring="events"} 512`, `mayfly_seals_total 2`,
 			`mayfly_last_seal_timestamp_seconds 990`, `mayfly_last_acknowledged_timestamp_seconds 999`, `mayfly_reader_timestamp_seconds 1001`,
 		} {
