@@ -52,8 +52,12 @@ type containerKey struct{ host, id string }
 // survey is what the first pass over the windows learns.
 type survey struct {
 	lives   map[containerKey]*lifetime
-	ends    []int64 // of every window, for a split by time
+	ends    map[int64]int64 // windows by their end, for a split by time: as many as moments, not windows
 	windows int64
+}
+
+func newSurvey() *survey {
+	return &survey{lives: map[containerKey]*lifetime{}, ends: map[int64]int64{}}
 }
 
 // lifetime is when a container was first seen, and how much of it there is.
@@ -80,7 +84,7 @@ func (s *survey) add(w *feature.Window, byTime bool) error {
 	life.windows++
 	s.windows++
 	if byTime {
-		s.ends = append(s.ends, w.EndNS())
+		s.ends[w.EndNS()]++
 	}
 	return nil
 }
@@ -139,9 +143,12 @@ func (s *survey) byContainer(keep int64) (*side, error) {
 
 // byTime keeps the windows that ended first, whatever their container.
 func (s *survey) byTime(keep int64) (*side, error) {
-	slices.Sort(s.ends)
-	if keep < 1 || keep >= s.windows || s.ends[keep-1] == s.ends[s.windows-1] {
-		return nil, fmt.Errorf("split by time: %d windows cannot be divided so", s.windows)
+	ended := int64(0)
+	ends := slices.Sorted(maps.Keys(s.ends))
+	for i, at := range ends {
+		if ended += s.ends[at]; ended >= keep && keep > 0 && i < len(ends)-1 {
+			return &side{byTime: true, untilNS: at}, nil
+		}
 	}
-	return &side{byTime: true, untilNS: s.ends[keep-1]}, nil
+	return nil, fmt.Errorf("split by time: %d windows cannot be divided so", s.windows)
 }

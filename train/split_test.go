@@ -15,7 +15,7 @@ const second = int64(1e9)
 // surveyOf sees containers that begin one after the other and live for some
 // windows each; all on one host.
 func surveyOf(byTime bool, lives ...int) (*survey, []feature.Window) {
-	seen := &survey{lives: map[containerKey]*lifetime{}}
+	seen := newSurvey()
 	var windows []feature.Window
 	for c, n := range lives {
 		for i := range n {
@@ -58,6 +58,9 @@ func TestSplitByContainerKeepsWholeContainers(t *testing.T) {
 
 func TestSplitByTimeKeepsWhatEndedFirst(t *testing.T) {
 	seen, windows := surveyOf(true, 20, 20)
+	if len(seen.ends) != 30 {
+		t.Errorf("%d ends of windows are held, want one for each of 30 seconds", len(seen.ends))
+	}
 	chosen, err := Split{By: SplitTime, Holdout: 0.25}.choose(seen)
 	if err != nil {
 		t.Fatal(err)

@@ -212,7 +212,7 @@ func windows(ctx context.Context, sources []Source) iter.Seq2[arrow.Record, erro
 
 // look passes over the windows once, for the split.
 func look(windows iter.Seq2[arrow.Record, error], byTime bool) (*survey, error) {
-	seen := &survey{lives: map[containerKey]*lifetime{}}
+	seen := newSurvey()
 	for w, err := range feature.Each(windows) {
 		if err != nil {
 			return nil, err
