@@ -47,7 +47,7 @@ func HostFolders(path string) ([]string, error) {
 			case strings.HasPrefix(e.Name(), "."):
 			case ok && e.IsDir():
 				hosts = append(hosts, name)
-			case e.IsDir() || filepath.Ext(e.Name()) == ".parquet":
+			case e.IsDir() || filepath.Ext(e.Name()) == ".parquet" || isLinkToFolder(filepath.Join(path, string(table), e.Name()), e):
 				loose = true
 			}
 		}

@@ -40,8 +40,8 @@ type File struct {
 // Open reads the footers of a trace: of a directory's files, or of one Parquet
 // file. The first bad file ends it with a *FileError; OpenSound goes on. What
 // begins with a dot or ends in ".tmp" is not complete and is passed over; so is
-// what lies beside the tables' folders. A directory without one file of a table
-// is not a trace.
+// what lies beside the tables' folders. A link to a folder is as a bad file. A
+// directory without one file of a table is not a trace.
 func Open(path string) (*Trace, error) {
 	return open(path, func(err error) error { return err })
 }
@@ -123,6 +123,9 @@ func (t *Trace) addFolder(table Table, keep func(hostFolder string) bool, failed
 		if host, ok := strings.CutPrefix(d.Name(), "host="); ok && d.IsDir() && filepath.Dir(path) == root && !keep(host) {
 			return fs.SkipDir
 		}
+		if isLinkToFolder(path, d) {
+			return failed(&FileError{path, errors.New("a link to a folder, and no link is followed within a trace")})
+		}
 		if d.IsDir() || filepath.Ext(path) != ".parquet" {
 			return nil
 		}
@@ -135,6 +138,16 @@ func (t *Trace) addFolder(table Table, keep func(hostFolder string) bool, failed
 		}
 		return nil
 	})
+}
+
+// isLinkToFolder tells of what WalkDir passes over: a host whose folder is a link must
+// not be missing without a word.
+func isLinkToFolder(path string, d fs.DirEntry) bool {
+	if d.Type()&fs.ModeSymlink == 0 {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // add reads one file's footer; want is the table whose folder it lies in.
