@@ -74,6 +74,7 @@ func layout(groupRows int64, codec compress.Codec) []parquet.WriterOption {
 		parquet.DictionaryMaxBytes(dictionaryBytes),
 		parquet.CreatedBy("mayfly", "1", ""),
 		parquet.DataPageVersion(2),
+		parquet.DataPageStatistics(false), // column chunks and the column index have them
 	}
 }
 
