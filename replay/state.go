@@ -84,6 +84,9 @@ func readState(path, detectorSHA string) (*state, error) {
 	if s.Version != stateVersion && s.Version != 1 { // 1 had no episodes
 		return nil, fmt.Errorf("state %s: version %d, this mayfly reads %d", path, s.Version, stateVersion)
 	}
+	if s.Detector == "" || s.Hosts == nil || s.Output == nil { // a profile is JSON with a version too, and would be written over
+		return nil, fmt.Errorf("state %s: not a state file of replay: no detector, hosts and output in it", path)
+	}
 	if s.Detector != detectorSHA {
 		return begin, nil
 	}
@@ -101,9 +104,6 @@ func readState(path, detectorSHA string) (*state, error) {
 			}
 			l.Open.Of.Host, l.Open.Of.ContainerID = host, id
 		}
-	}
-	if s.Hosts == nil || s.Output == nil {
-		return nil, fmt.Errorf("state %s: incomplete", path)
 	}
 	for output, n := range s.Output {
 		if n < 0 {

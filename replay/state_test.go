@@ -136,7 +136,10 @@ func TestStateRefuses(t *testing.T) {
 	for _, tc := range []struct{ content, want string }{
 		{"hello", "not a state file"},
 		{`{"version":9}`, "version 9"},
-		{`{"version":1,"detector":"sha"}`, "incomplete"},
+		{`{"version":1,"detector":"sha"}`, "not a state file of replay: no detector, hosts and output in it"},
+		{`{"version":1,"detector":"sha","hosts":{}}`, "not a state file"},
+		{`{"version":1,"detector":"another","output":{}}`, "not a state file"},
+		{`{"format":"mayfly profile","version":1,"workloads":[]}`, "not a state file"}, // it was taken for another detector's, and written over
 		{`{"version":1,"detector":"sha","hosts":{"h":null},"output":{}}`, `host "h"`},
 		{`{"version":1,"detector":"sha","hosts":{},"output":{"o":-1}}`, `output "o": -1 bytes`},
 		{`{"version":2,"detector":"sha","hosts":{"h":{"files":{},"containers":{"c":{"open":{"of":{"Alarms":1}}}}}},"output":{}}`, `container "c": episode: 0 notes of 1 alarms`},
