@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +86,7 @@ func convertWith(ctx context.Context, paths []string, opts ConvertOptions, check
 		}
 		c.forced = opts.Sources[i]
 	}
+	_, statErr := os.Lstat(opts.Trace)
 	if err := os.MkdirAll(opts.Trace, 0o700); err != nil {
 		return nil, err
 	}
@@ -93,6 +95,9 @@ func convertWith(ctx context.Context, paths []string, opts ConvertOptions, check
 		return nil, err
 	}
 	defer unlock()
+	if errors.Is(statErr, fs.ErrNotExist) {
+		defer removeUnused(opts.Trace)
+	}
 	if c.ledger, err = openLedger(opts.Trace); err != nil {
 		return nil, err
 	}
@@ -108,6 +113,20 @@ func convertWith(ctx context.Context, paths []string, opts ConvertOptions, check
 		return nil, err
 	}
 	return c.report, nil
+}
+
+// lockName is the file in a trace by which one ingest keeps out others.
+const lockName = ".mayfly-ingest.lock"
+
+// removeUnused removes a trace that was made for what then could not be taken: it has
+// nothing but the lock, which is held.
+func removeUnused(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() != lockName }) {
+		return
+	}
+	_ = os.Remove(filepath.Join(dir, lockName))
+	_ = os.Remove(dir) // what is left of it harms nobody
 }
 
 // converter is one Convert at work.

@@ -327,7 +327,10 @@ func TestQuarantine(t *testing.T) {
 		Sources: []Source{lineSource{}}}); err == nil || !strings.Contains(err.Error(), "no T") {
 		t.Errorf("strict: got %v, want the reason", err)
 	}
-	if left := tree(t, filepath.Join(dir, "strict")); len(left) > 0 {
-		t.Errorf("strict: left behind: %v", slices.Collect(maps.Keys(left)))
+	if _, err := os.Lstat(filepath.Join(dir, "strict")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("strict: a trace without anything in it is left behind (%v)", err)
+	}
+	if _, err := Convert(context.Background(), []string{filepath.Join(dir, "none")}, ConvertOptions{Trace: tr}); err == nil || len(tree(t, tr)) == 0 {
+		t.Errorf("got error %v; want one, and the trace that was there before", err)
 	}
 }

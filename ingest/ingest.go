@@ -100,6 +100,9 @@ func (o Options) run(ctx context.Context, paths []string, check *checker, object
 	if err != nil {
 		return err
 	}
+	if o.Output == "" && len(traces) > 0 {
+		return nothingToTake(traces[0])
+	}
 	if len(foreign) > 0 {
 		dir, done, err := o.traceDir()
 		if err != nil {
@@ -152,6 +155,16 @@ func (o *Options) sort(ctx context.Context, paths []string, check *checker, repo
 		}
 	}
 	return traces, foreign, nil
+}
+
+// nothingToTake says why what needs no taking into a trace is of no use without Output.
+func nothingToTake(path string) error {
+	if !isFolder(path) {
+		if _, err := trace.Open(path); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: is a trace already: there is nothing to take in, and no features to be made of it", path)
 }
 
 func isFolder(path string) bool {

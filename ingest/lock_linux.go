@@ -11,7 +11,7 @@ import (
 
 // lockTrace keeps a second ingest out of a trace until unlock.
 func lockTrace(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, ".mayfly-ingest.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
