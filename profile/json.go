@@ -24,6 +24,9 @@ func Decode(r io.Reader) (*Profile, error) {
 	}
 	p := &Profile{}
 	if err := json.Unmarshal(text, p); err != nil {
+		if errors.As(err, new(*json.SyntaxError)) {
+			err = fmt.Errorf("not a profile: %w", err)
+		}
 		return nil, err
 	}
 	return p, nil

@@ -48,6 +48,11 @@ func RunShard(ctx context.Context, d *detector.Detector, paths []string, spec sh
 		if err != nil {
 			return nil, err
 		}
+		if len(more) == 0 { // what Run says of it
+			if _, _, err := trace.OpenSound(path); err != nil {
+				return nil, err
+			}
+		}
 		hosts = append(hosts, more...)
 		w.Traces = append(w.Traces, filepath.Base(filepath.Clean(path)))
 	}

@@ -3,6 +3,7 @@ package rule
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,9 @@ func TestFiles(ctx context.Context, files []File, traces []*trace.Trace, labels 
 	program, err := compileRules(sources)
 	if err != nil {
 		return nil, err
+	}
+	if len(program.Rules)+len(filters) == 0 {
+		return nil, fmt.Errorf("%s: no rules to try", files[0].Name)
 	}
 	t := newTrial(program, filters, labels, opts)
 	if err := t.run(ctx, traces); err != nil {

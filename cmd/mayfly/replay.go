@@ -215,6 +215,9 @@ func runReplayShard(ctx context.Context, d *detector.Detector, traces []string, 
 	if err != nil {
 		return err
 	}
+	if _, err := time.ParseDuration(opts.since); err == nil {
+		return usageErrorf("replay: --since %s: with --shard want a time, for shards begin at different ones and must agree", opts.since)
+	}
 	ctx, done := withProgress(ctx, opts.stderr, "replay", 0, 1)
 	report, err := replay.RunShard(ctx, d, traces, part, opts.OutputPath, opts.Options)
 	done()
