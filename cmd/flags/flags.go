@@ -97,7 +97,12 @@ func Since(text string, now time.Time) (ns int64, err error) {
 		return now.Add(-age).UnixNano(), nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil && at.Year() >= 1970 && at.Year() < 2262 {
+		at, err := time.Parse(layout, text)
+		switch {
+		case err != nil:
+		case at.Year() < 1970 || at.Year() >= 2262:
+			return 0, fmt.Errorf("replay: --since %q: want a time from 1970 to 2261", text)
+		default:
 			return at.UnixNano(), nil
 		}
 	}

@@ -57,7 +57,7 @@ func newBenchCommand() *cobra.Command {
 	f.IntVar(&o.golearn, "golearn", 2000, "rows that golearn scores; 0: it is left out")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the table and the forest")
 	f.StringVar(&o.path, "path", "", "way of scoring: "+strings.Join(forest.Paths(), ", ")+"; the first when not given")
-	f.StringVar(&o.format, "format", "table", "what is printed: table or json")
+	f.StringVarP(&o.format, "format", "o", "table", "what is printed: table or json")
 	return cmd
 }
 
@@ -70,14 +70,14 @@ func (o *benchOptions) check() error {
 		{"samples", o.samples, 2, 1 << 24}, {"threads", o.threads, 0, 1 << 16}, {"golearn", o.golearn, 0, 1 << 30},
 	} {
 		if c.got < c.low || c.got > c.high {
-			return usageErrorf("--%s: want %d to %d, got %d", c.flag, c.low, c.high, c.got)
+			return usageErrorf("bench: --%s: want %d to %d, got %d", c.flag, c.low, c.high, c.got)
 		}
 	}
 	if o.format != "table" && o.format != "json" {
-		return usageErrorf("--format: want table or json, got %q", o.format)
+		return usageErrorf("bench: --format: want table or json, got %q", o.format)
 	}
 	if o.path != "" && !slices.Contains(forest.Paths(), o.path) {
-		return usageErrorf("--path: want one of %s, got %q", strings.Join(forest.Paths(), ", "), o.path)
+		return usageErrorf("bench: --path: want one of %s, got %q", strings.Join(forest.Paths(), ", "), o.path)
 	}
 	if o.path == "" {
 		o.path = forest.Paths()[0]

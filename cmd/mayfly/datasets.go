@@ -199,16 +199,22 @@ func runDatasetImport(cmd *cobra.Command, d *datasets.Dataset, opts *datasetImpo
 	if opts.from == "" || opts.out == "" {
 		return usageErrorf("datasets import: want --from DIR and -o OUT (see mayfly datasets import -h)")
 	}
+	if err := checkLimits("datasets import", cmd.Flags(), &opts.limits); err != nil {
+		return err
+	}
 	if _, err := os.Stat(opts.from); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(opts.out); err == nil {
+		return fmt.Errorf("%s: is there already", opts.out)
+	}
+	if err := checkFolder(filepath.Clean(opts.out)); err != nil {
 		return err
 	}
 	if len(d.Files) == 0 {
 		fmt.Fprintf(stderr, "mayfly: warning: %s: no checksums are known here: not verified\n", d.Name)
 	} else if err := verifyDataset(cmd, d, opts.from); err != nil {
 		return err
-	}
-	if _, err := os.Lstat(opts.out); err == nil {
-		return fmt.Errorf("%s: is there already", opts.out)
 	}
 	// What is made has its name only when it is complete.
 	work, err := os.MkdirTemp(filepath.Dir(filepath.Clean(opts.out)), ".mayfly-import-*")

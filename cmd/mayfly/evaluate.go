@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -127,13 +130,13 @@ func newEvaluateCommand() *cobra.Command {
 func (o *evaluateOptions) check(cmd *cobra.Command) error {
 	switch {
 	case o.format != "table" && o.format != "json":
-		return usageErrorf("--format: want table or json, got %q", o.format)
+		return usageErrorf("evaluate: --format: want table or json, got %q", o.format)
 	case o.aftermath < 0:
-		return usageErrorf("--aftermath: want no less than 0, got %v", o.aftermath)
+		return usageErrorf("evaluate: --aftermath: want no less than 0, got %v", o.aftermath)
 	case o.resamples < 0 || o.resamples > 100_000:
-		return usageErrorf("--resamples: want 0 to 100000, got %d", o.resamples)
+		return usageErrorf("evaluate: --resamples: want 0 to 100000, got %d", o.resamples)
 	case o.threads < 1:
-		return usageErrorf("--threads: want at least 1, got %d", o.threads)
+		return usageErrorf("evaluate: --threads: want at least 1, got %d", o.threads)
 	}
 	return o.checkProtocol(cmd)
 }
@@ -153,7 +156,11 @@ func (o *evaluateOptions) run(ctx context.Context, detectorPath string, features
 	if o.output != "" {
 		outputs = append(outputs, output{filepath.Join(o.output, "report.json"), toJSON}, output{filepath.Join(o.output, "report.html"), toHTML})
 	}
-	if err := checkOutputs(outputs, append([]string{detectorPath, o.labels}, features...)...); err != nil {
+	asked := outputs
+	if _, err := os.Stat(o.output); errors.Is(err, fs.ErrNotExist) {
+		asked = outputs[:2] // the folder is made with what is in it
+	}
+	if err := checkOutputs(asked, append([]string{detectorPath, o.labels}, features...)...); err != nil {
 		return err
 	}
 	r, err = evaluate.Run(ctx, detectorPath, features, opts)

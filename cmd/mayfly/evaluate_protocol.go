@@ -57,44 +57,44 @@ func (o *evaluateOptions) checkProtocol(cmd *cobra.Command) error {
 	if o.protocol == "" {
 		for _, flag := range ofProtocols {
 			if changed(flag) {
-				return usageErrorf("--%s belongs to --protocol", flag)
+				return usageErrorf("evaluate: --%s belongs to --protocol", flag)
 			}
 		}
 		return nil
 	}
 	at := slices.IndexFunc(protocols(), func(p protocol) bool { return p.name == o.protocol })
 	if at < 0 {
-		return usageErrorf("--protocol: want one of %s, got %q", protocolNames(), o.protocol)
+		return usageErrorf("evaluate: --protocol: want one of %s, got %q", protocolNames(), o.protocol)
 	}
 	p := protocols()[at]
 	takes := func(flag string) bool { return slices.Contains(p.flags, flag) }
 	switch {
 	case takes("data") && o.data == "":
-		return usageErrorf("--protocol %s: want --data, the folder of the dataset", p.name)
+		return usageErrorf("evaluate: --protocol %s: want --data, the folder of the dataset", p.name)
 	case takes("labels") && o.labels == "":
-		return usageErrorf("--protocol %s: want --labels, the file of labelled attacks", p.name)
+		return usageErrorf("evaluate: --protocol %s: want --labels, the file of labelled attacks", p.name)
 	case o.engine != detector.Isolation && o.engine != detector.Golearn && (o.engine != detector.Random || !takes("labels")):
-		return usageErrorf("--engine: want isolation or golearn (random with labels), got %q", o.engine)
+		return usageErrorf("evaluate: --engine: want isolation or golearn (random with labels), got %q", o.engine)
 	case !(o.holdout > 0 && o.holdout < 1):
-		return usageErrorf("--holdout: want more than 0 and less than 1, got %g", o.holdout)
+		return usageErrorf("evaluate: --holdout: want more than 0 and less than 1, got %g", o.holdout)
 	case changed("fpr") && changed("alarms-per-container-day"):
-		return usageErrorf("want either --fpr or --alarms-per-container-day")
+		return usageErrorf("evaluate: want either --fpr or --alarms-per-container-day")
 	case changed("fpr") && !(o.fpr > 0 && o.fpr < 1):
-		return usageErrorf("--fpr: want more than 0 and less than 1, got %g", o.fpr)
+		return usageErrorf("evaluate: --fpr: want more than 0 and less than 1, got %g", o.fpr)
 	case changed("alarms-per-container-day") && !(o.alarms > 0):
-		return usageErrorf("--alarms-per-container-day: want more than 0, got %g", o.alarms)
+		return usageErrorf("evaluate: --alarms-per-container-day: want more than 0, got %g", o.alarms)
 	case o.seeds < 1 || o.seeds > 100:
-		return usageErrorf("--seeds: want 1 to 100, got %d", o.seeds)
+		return usageErrorf("evaluate: --seeds: want 1 to 100, got %d", o.seeds)
 	case !(o.trim >= 0 && o.trim <= 0.5):
-		return usageErrorf("--trim: want a share from 0 to 0.5, got %g", o.trim)
+		return usageErrorf("evaluate: --trim: want a share from 0 to 0.5, got %g", o.trim)
 	case o.trim > 0 && o.engine == detector.Random:
-		return usageErrorf("--trim does not go with --engine random: it learns what is odd from labels")
+		return usageErrorf("evaluate: --trim does not go with --engine random: it learns what is odd from labels")
 	case !(o.poison >= 0 && o.poison <= 0.5):
-		return usageErrorf("--poison: want a share from 0 to 0.5, got %g", o.poison)
+		return usageErrorf("evaluate: --poison: want a share from 0 to 0.5, got %g", o.poison)
 	}
 	for _, flag := range slices.Concat(ofProtocols, []string{"labels", "report", "output", "aftermath"}) {
 		if changed(flag) && !takes(flag) {
-			return usageErrorf("--%s does not go with --protocol %s", flag, p.name)
+			return usageErrorf("evaluate: --%s does not go with --protocol %s", flag, p.name)
 		}
 	}
 	return nil
@@ -110,7 +110,7 @@ func (o *evaluateOptions) runProtocol(ctx context.Context, args []string, stdout
 			return p.run(o, ctx, args, stdout, stderr)
 		}
 	}
-	return usageErrorf("--protocol: want one of %s, got %q", protocolNames(), o.protocol)
+	return usageErrorf("evaluate: --protocol: want one of %s, got %q", protocolNames(), o.protocol)
 }
 
 // write writes a report to --json and to stdout.

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -107,7 +107,7 @@ func listFindings(path string, stdout io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s  %s  %-8s  %s\n", sink.Printable(f.Mayfly.ID), sink.Printable(f.Time), sink.Printable(f.Priority), sink.Printable(f.Output))
 		return err
 	})
-	return errors.Join(err, w.Flush())
+	return cmp.Or(w.Flush(), err) // where writing failed, both say so
 }
 
 // findFinding returns the one finding whose id begins with prefix.

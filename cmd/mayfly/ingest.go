@@ -133,12 +133,31 @@ func addLimits(flags *pflag.FlagSet, l *ingest.Limits) {
 	flags.Int64Var(&l.CPUSeconds, "max-cpu", l.CPUSeconds, "processor seconds of that process, for one file")
 }
 
+// leastMemory is what the process that reads untrusted Parquet takes for any file.
+const leastMemory = 128 << 20
+
+// checkLimits refuses limits by which every file would be damaged; 0 means no default.
+func checkLimits(command string, flags *pflag.FlagSet, l *ingest.Limits) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if got := f.Value.String(); strings.HasPrefix(f.Name, "max-") && (got == "0" || strings.HasPrefix(got, "-")) {
+			err = usageErrorf("%s: --%s: want more than 0, got %s", command, f.Name, got)
+		}
+	})
+	if err == nil && l.Memory < leastMemory {
+		err = usageErrorf("%s: --max-memory: want at least 128MiB, got %v", command, (*byteSize)(&l.Memory))
+	}
+	return err
+}
+
 func runIngest(cmd *cobra.Command, opts ingestOptions, args []string) error {
 	switch {
 	case opts.Output == "" && opts.Trace == "":
 		return usageErrorf("ingest: no output: name a FEATURES file with -o, or a trace directory with --trace (see mayfly ingest -h)")
 	case opts.Format != "" && !slices.Contains(formats(), opts.Format):
 		return usageErrorf("ingest: --format: got %q, want one of %s", opts.Format, strings.Join(formats(), ", "))
+	}
+	if err := checkLimits("ingest", cmd.Flags(), &opts.Limits); err != nil {
+		return err
 	}
 	if err := opts.made.Set(&opts.Options); err != nil {
 		return statusError{statusUsage, err}

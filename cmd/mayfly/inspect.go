@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,6 +93,11 @@ func runInspect(cmd *cobra.Command, path string, opts inspectOptions) error {
 }
 
 func salvage(w io.Writer, path string) error {
+	if info, err := os.Stat(path); err != nil {
+		return err
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s: is no folder, want the trace that a recorder wrote into", path)
+	}
 	all, err := trace.Salvage(path)
 	for _, s := range all {
 		rows := int64(0)

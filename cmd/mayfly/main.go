@@ -45,11 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 0
 	}
 	var status statusError
-	switch {
-	case errors.As(err, &status):
-	case strings.HasPrefix(err.Error(), "required flag(s)"): // cobra has no type for it
-		status = statusError{statusUsage, err}
-	default:
+	if !errors.As(err, &status) {
 		status = statusError{statusFailure, err}
 	}
 	if status.err != nil {
@@ -81,7 +77,11 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "required flag(s)") { // cobra has no type for it
+		return usageErrorf("%s: %w (see %s -h)", cmd.Name(), err, cmd.CommandPath())
+	}
+	return err
 }
 
 // statusError is an error with an exit status other than failure. With a nil

@@ -12,16 +12,21 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
-// checkOutput says, before any work is done, why a file must not be written: its
-// place is taken by a directory, by a device or pipe, or by one of the inputs.
-// Outputs come to their place by rename, so that root's -o /dev/null would put a
-// plain file where the device was.
+// checkOutput says, before any work is done, why a file must not or cannot be
+// written: its place is taken by a directory, by a device or pipe, or by one of the
+// inputs, or its folder is not there or not to be written into. Outputs come to their
+// place by rename, so that root's -o /dev/null would put a plain file where the device
+// was.
 func checkOutput(path string, inputs ...string) error {
+	if path == "-" {
+		return usageErrorf("-: want a file to write, not standard output (./- is one)")
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return checkFolder(path)
 	}
 	if err != nil {
 		return err
@@ -36,6 +41,18 @@ func checkOutput(path string, inputs ...string) error {
 		if other, err := os.Stat(input); err == nil && os.SameFile(info, other) {
 			return fmt.Errorf("%s: is an input and the output", path)
 		}
+	}
+	return checkFolder(path)
+}
+
+// checkFolder says why nothing can be written beside a file.
+func checkFolder(path string) error {
+	folder := filepath.Dir(path)
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no folder %s", path, folder)
+	}
+	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("%s: folder %s: %w", path, folder, err)
 	}
 	return nil
 }

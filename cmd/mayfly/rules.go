@@ -177,6 +177,8 @@ func (o *rulesOptions) check(args []string) error {
 		return usageErrorf("rules: --force and --audit: want one of them")
 	case !(o.MaxUnseen > 0 && o.MaxUnseen <= 1):
 		return usageErrorf("rules: --max-unseen: got %g, want more than 0, at most 1", o.MaxUnseen)
+	case o.MinWindows < 0:
+		return usageErrorf("rules: --min-windows: want 0 or more, got %d", o.MinWindows)
 	case o.format != "table" && o.format != "json":
 		return usageErrorf("rules: --format: got %q, want table or json", o.format)
 	case o.labels != "" && len(o.tests) == 0:
