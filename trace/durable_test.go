@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -149,14 +150,19 @@ func TestRetention(t *testing.T) {
 		if got := len(tr.Files(Events)); got != c.left || len(tr.Files(Sequences)) != c.left {
 			t.Errorf("%s: %d files of events are left, want %d", name, got, c.left)
 		}
-		gone := int64(0)
+		gone, from, to := int64(0), int64(math.MaxInt64), int64(0)
 		for _, l := range scanRows[Loss](t, tr, Losses, 0) {
 			if l.Class == LossRetention {
-				gone += l.Lost
+				gone, from, to = gone+l.Lost, min(from, l.FromNS), max(to, l.ToNS)
 			}
 		}
-		if c.left == 5 && gone != 0 || c.left == 3 && gone != 4 {
+		if c.left == 5 && gone != 0 || c.left == 3 && gone != 4 || c.left == 1 && gone != 8 {
 			t.Errorf("%s: %d rows are told as deleted", name, gone)
+		}
+		// The oldest went, and the rows say of which time.
+		left := tr.Files(Events)[0].Meta.FromNS
+		if gone > 0 && (from != startNS+1e9 || to >= left || to < left-61e9) {
+			t.Errorf("%s: told as deleted: from %d to %d; want from %d until just before %d", name, from, to, startNS+int64(1e9), left)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path"
@@ -11,7 +12,7 @@ import (
 // retain deletes the oldest sealed files above the quota of bytes, and those
 // older than the quota of age, over all tables. Files of the current minute stay.
 // A losses row of class LossRetention says how many rows of which time are gone;
-// it is on disk before they go.
+// it is on disk before they go. What such rows in the files that go said it takes on.
 func (r *Recording) retain() error {
 	doomed := r.overQuota()
 	if len(doomed) == 0 {
@@ -31,12 +32,41 @@ func (r *Recording) retain() error {
 		}
 		gone.FromNS, gone.ToNS = min(gone.FromNS, f.fromNS), max(gone.ToNS, f.toNS)
 		gone.Lost += f.rows
+		if f.table == Losses {
+			r.takeOn(&gone, f.name)
+		}
 	}
 	r.tell = append(r.tell, gone)
 	if err := r.sync(); err != nil {
 		return err
 	}
 	return r.delete(doomed)
+}
+
+// takeOn adds what was deleted before, as the rows of a file of losses tell, to gone.
+// They are told anew, and so are not rows that are gone. A file that cannot be read
+// tells nothing.
+func (r *Recording) takeOn(gone *Loss, name string) {
+	t, err := Open(filepath.Join(r.disk.where(), name))
+	if err != nil {
+		return
+	}
+	for rec, err := range t.Scan(context.Background(), Losses, ScanOptions{}) {
+		if err != nil {
+			return
+		}
+		rows, err := Rows[Loss](rec)
+		rec.Release()
+		if err != nil {
+			return
+		}
+		for _, l := range rows {
+			if l.Class == LossRetention {
+				gone.FromNS, gone.ToNS = min(gone.FromNS, l.FromNS), max(gone.ToNS, l.ToNS)
+				gone.Lost += l.Lost - 1
+			}
+		}
+	}
 }
 
 // overQuota returns the files to delete: the first of r.files.
