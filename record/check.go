@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mayfly/bpf"
 	"mayfly/record/privilege"
 )
 
@@ -37,6 +38,30 @@ func Check() error {
 		return cannot("the kernel has no type information (/sys/kernel/btf/vmlinux); use a kernel built with CONFIG_DEBUG_INFO_BTF=y")
 	}
 	return nil
+}
+
+// lacking names what a kernel lacks that nothing can be recorded without, and what for.
+func lacking(list []bpf.Feature) (lacks []string) {
+	for _, f := range list {
+		if f.Must && !f.OK {
+			lacks = append(lacks, fmt.Sprintf("%s (%s; it is needed %s)", f.Name, strings.Join(strings.Fields(f.Detail), " "), f.Needed))
+		}
+	}
+	return lacks
+}
+
+// load puts the programs into the kernel. Where it does not take them for want of
+// something, the error says of what.
+func load(opts bpf.Options) (*bpf.Probes, error) {
+	probes, err := bpf.Load(opts)
+	if err == nil {
+		return probes, nil
+	}
+	list, _ := bpf.Features() // the error is Load's too
+	if lacks := lacking(list); len(lacks) > 0 {
+		return nil, cannot("Linux %s lacks %s", kernelRelease(), strings.Join(lacks, ", "))
+	}
+	return nil, err
 }
 
 // needs are the capabilities to load and attach, on a kernel, by a process whose

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mayfly/bpf"
 	"mayfly/record/privilege"
 )
 
@@ -29,5 +30,18 @@ func TestMissing(t *testing.T) {
 		if got := strings.Join(missing(c.have, c.release, c.memlock), ", "); got != c.want {
 			t.Errorf("%s on %s: got %q, want %q", c.have, c.release, got, c.want)
 		}
+	}
+}
+
+// TestLacking wants an old kernel to be told what it lacks, and not what it can do
+// without.
+func TestLacking(t *testing.T) {
+	got := lacking([]bpf.Feature{
+		{Name: "type information", Must: true, OK: true, Needed: "to find structures"},
+		{Name: "ring buffer", Must: true, Needed: "to hand records over: Linux 5.8", Detail: "this kernel\nlacks it"},
+		{Name: "security hooks", Needed: "to see arguments", Detail: "this kernel lacks it"},
+	})
+	if want := "ring buffer (this kernel lacks it; it is needed to hand records over: Linux 5.8)"; len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -78,7 +78,7 @@ func start(opts Options) (*recorder, error) {
 			return nil, cannot("%s", err)
 		}
 	}
-	probes, err := bpf.Load(opts.BPF)
+	probes, err := load(opts.BPF)
 	if err != nil {
 		return nil, err
 	}

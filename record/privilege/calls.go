@@ -70,6 +70,9 @@ func (c Calls) install() error {
 		filter.Flag = seccomp.FilterFlagTSync
 		err = seccomp.LoadFilter(filter)
 	}
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
+		return fmt.Errorf("filter of system calls: %w: the call seccomp is forbidden here; allow it (systemd: SystemCallFilter=), or keep all privileges with --no-confine", err)
+	}
 	if err != nil {
 		return fmt.Errorf("filter of system calls: %w", err)
 	}

@@ -1,6 +1,7 @@
 package privilege
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -168,8 +169,26 @@ func TestParseState(t *testing.T) {
 			t.Errorf("%q: no error", bad)
 		}
 	}
-	if err := got.within(State{Permitted: 0x1c000280000}); err == nil || !strings.Contains(err.Error(), "still has") {
-		t.Errorf("within: got %v", err)
+}
+
+// TestWithin wants whatever a thread has too much to be told: then nothing is recorded.
+func TestWithin(t *testing.T) {
+	most := State{Permitted: 1, Effective: 1, Bounding: 3, NoNewPrivs: true, Seccomp: 2}
+	for want, change := range map[string]func(s *State){
+		"": func(s *State) { s.Permitted, s.Bounding = 0, 1 },
+		"still has CAP_KILL in its permitted set":   func(s *State) { s.Permitted |= Of(unix.CAP_KILL) },
+		"still has CAP_KILL in its effective set":   func(s *State) { s.Effective |= Of(unix.CAP_KILL) },
+		"still has CAP_KILL in its inheritable set": func(s *State) { s.Inheritable = Of(unix.CAP_KILL) },
+		"still has CAP_KILL in its ambient set":     func(s *State) { s.Ambient = Of(unix.CAP_KILL) },
+		"still has CAP_KILL in its bounding set":    func(s *State) { s.Bounding |= Of(unix.CAP_KILL) },
+		"may still gain privileges":                 func(s *State) { s.NoNewPrivs = false },
+		"seccomp mode is 0, want 2":                 func(s *State) { s.Seccomp = 0 },
+	} {
+		got := most
+		change(&got)
+		if err := got.within(most); fmt.Sprint(err) != cmp.Or(want, "<nil>") {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
 
