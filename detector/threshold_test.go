@@ -22,11 +22,11 @@ func TestThresholdSpendsAtMostTheBudget(t *testing.T) {
 		want   float64 // threshold
 		alarms int     // scores above it
 	}{
-		{"one in a hundred", ramp, rate(0.01), 0.989, 10},
+		{"one in a hundred, of windows of a container each: the next is the tenth", ramp, rate(0.01), 0.990, 9},
 		{"finer than the sample resolves", ramp, rate(1e-6), 0.999, 0},
-		{"all but a few", ramp, rate(0.9999), 0, 999},
+		{"all but a few", ramp, rate(0.9999), 0.001, 998},
 		{"equal scores are never split", flat, rate(0.5), 0.5, 0},
-		{"864 alarms a day of a thousand seconds are ten, of windows that lie apart", ramp, day(864), 0.989, 10},
+		{"864 alarms a day of a thousand seconds are ten, of windows that lie apart", ramp, day(864), 0.990, 9},
 		{"one alarm a day is finer than a thousand seconds resolve", ramp, day(1), 0.999, 0},
 		{"equal scores of several episodes", flat, day(3 * 86400 / 1000), 0.5, 0},
 		{"a budget above every window", ramp, day(1e9), 0, 999},
@@ -50,6 +50,72 @@ func TestThresholdSpendsAtMostTheBudget(t *testing.T) {
 		if budget.Resolved <= 0 {
 			t.Errorf("%s: resolved rate %g, want more than 0", tc.name, budget.Resolved)
 		}
+	}
+}
+
+// TestThresholdCountsTheWorstContainerTwice: ten containers of a hundred windows, one of
+// which has the eight highest.
+func TestThresholdCountsTheWorstContainerTwice(t *testing.T) {
+	var windows []HeldOut
+	for c := range 10 {
+		for i := range 100 {
+			w := HeldOut{"h", fmt.Sprint(c), int64(i) * 100 * second, float64(i*10+c) / 10_000}
+			if c == 3 && i >= 92 {
+				w.Score += 0.8
+			}
+			windows = append(windows, w)
+		}
+	}
+	for _, tc := range []struct {
+		budget Budget
+		alarms int
+	}{
+		{Budget{FalsePositiveRate: 0.01}, 5},  // five of the burst, twice
+		{Budget{FalsePositiveRate: 0.016}, 8}, // eight of it, twice
+		{Budget{FalsePositiveRate: 0.02}, 12}, // and four others
+		{Budget{AlarmsPerContainerDay: 16}, 8},
+	} {
+		got, above := tc.budget.Threshold(windows, 1, second), 0
+		for _, w := range windows {
+			if w.Score > got {
+				above++
+			}
+		}
+		if above != tc.alarms {
+			t.Errorf("%+v: got %d alarms in training, want %d", tc.budget, above, tc.alarms)
+		}
+	}
+}
+
+// TestThresholdKeepsItsBudgetOnNewContainers: containers whose odd windows come in bursts
+// of ten, scored where the threshold was not set: a threshold that lets as many windows
+// pass as the budget allows spends a third more than it.
+func TestThresholdKeepsItsBudgetOnNewContainers(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 5))
+	draw := func() (windows []HeldOut) {
+		for c := range 50 {
+			level := 0.0
+			for i := range 100 {
+				if i%10 == 0 {
+					level = rnd.ExpFloat64()
+				}
+				windows = append(windows, HeldOut{"h", fmt.Sprint(c), int64(i) * second, level + rnd.Float64()/100})
+			}
+		}
+		return windows
+	}
+	budget, sum := Budget{FalsePositiveRate: 0.006}, 0.0 // three bursts
+	const times = 100
+	for range times {
+		threshold := budget.Threshold(draw(), 1, second)
+		for _, w := range draw() {
+			if w.Score > threshold {
+				sum += 1.0 / 5000 / times
+			}
+		}
+	}
+	if sum > budget.FalsePositiveRate || sum < budget.FalsePositiveRate/2 {
+		t.Errorf("new containers alarm in %.5f of their windows, want at most %g and no less than half of it", sum, budget.FalsePositiveRate)
 	}
 }
 

@@ -50,11 +50,15 @@ func (r *rows) scored(h *held) []scoredWindow {
 	for i, at := range h.rows {
 		out[i] = scoredWindow{keys[r.container[at]], r.start[at], h.scores[i]}
 	}
-	slices.SortFunc(out, func(a, b scoredWindow) int {
+	oddestFirst(out)
+	return out
+}
+
+func oddestFirst(windows []scoredWindow) {
+	slices.SortFunc(windows, func(a, b scoredWindow) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.key.host, b.key.host),
 			cmp.Compare(a.key.id, b.key.id), cmp.Compare(a.startNS, b.startNS))
 	})
-	return out
 }
 
 // fitTrimmed makes a detector, sets the windows aside that are oddest to it, and

@@ -127,14 +127,14 @@ func traceScores(ctx context.Context, d *detector.Detector, traces []adfald.Trac
 // baselineTraces is a baseline as a traceMethod.
 func baselineTraces(b baseline) traceMethod {
 	return func(_ context.Context, normal, score []adfald.Trace) ([]float64, error) {
-		var training []sample
+		m, out := b.new(), make([]float64, len(score))
 		for i := range normal {
-			training = append(training, traceSample(normal[i].Calls))
+			s := traceSample(normal[i].Calls)
+			m.learn(&s)
 		}
-		scoreOf, out := b.fit(training), make([]float64, len(score))
 		for i := range score {
 			s := traceSample(score[i].Calls)
-			out[i] = scoreOf(&s)
+			out[i] = m.score(&s)
 		}
 		return out, nil
 	}

@@ -73,9 +73,14 @@ type baseline struct {
 	name     string
 	citation string
 	ordered  bool // needs the order of calls
-	// fit learns from normal samples and returns what scores others: higher is
-	// stranger. threshold or seed it has none.
-	fit func(training []sample) func(*sample) float64
+	new      func() learner
+}
+
+// learner is a baseline at work. It keeps nothing of a sample but what it is made
+// for, so that training may be as long as it likes.
+type learner interface {
+	learn(*sample)         // a normal sample
+	score(*sample) float64 // higher is stranger; after all that is learned
 }
 
 // baselines are the methods that every protocol prints beside mayfly's. n is how

@@ -8,15 +8,18 @@ import (
 	"mayfly/trace"
 )
 
-func samplesOf(traces ...[]trace.Call) (out []sample) {
+// learned is a baseline that learned some traces.
+func learned(b baseline, traces ...[]trace.Call) learner {
+	m := b.new()
 	for _, calls := range traces {
-		out = append(out, traceSample(calls))
+		s := traceSample(calls)
+		m.learn(&s)
 	}
-	return out
+	return m
 }
 
 func TestBaselinesByHand(t *testing.T) {
-	training := samplesOf([]trace.Call{1, 2, 3, 1, 2, 3}, []trace.Call{1, 2, 1, 2})
+	training := [][]trace.Call{{1, 2, 3, 1, 2, 3}, {1, 2, 1, 2}}
 	for _, tc := range []struct {
 		method baseline
 		calls  []trace.Call
@@ -32,13 +35,13 @@ func TestBaselinesByHand(t *testing.T) {
 		{bagNeighbours(), []trace.Call{9, 9, 9}, 1},
 	} {
 		s := traceSample(tc.calls)
-		if got := tc.method.fit(training)(&s); math.Abs(got-tc.want) > 1e-12 {
+		if got := learned(tc.method, training...).score(&s); math.Abs(got-tc.want) > 1e-12 {
 			t.Errorf("%s of %v: got %g, want %g", tc.method.name, tc.calls, got, tc.want)
 		}
 	}
 	known, mixed, foreign := traceSample([]trace.Call{1, 2, 3, 1, 2, 3}), traceSample([]trace.Call{1, 1, 1, 3}), traceSample([]trace.Call{7, 7})
 	for _, b := range []baseline{bagNeighbours(), zScore()} {
-		score := b.fit(training)
+		score := learned(b, training...).score
 		if k, m, f := score(&known), score(&mixed), score(&foreign); !(k < m && m < f) {
 			t.Errorf("%s: known %g, mixed %g, foreign %g: want them to rise", b.name, k, m, f)
 		}

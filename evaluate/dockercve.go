@@ -17,6 +17,7 @@ import (
 type DockerCVEOptions struct {
 	Detector  detector.Options // Seed and Budget count; Threads does not
 	Threads   int              // CVEs at a time; no influence on the result
+	Baselines bool             // measure methods of the literature too
 	Bootstrap BootstrapOptions // over CVEs
 	// Progress is told after each CVE how many are done; it may be nil, and is
 	// called from several goroutines.
@@ -45,15 +46,19 @@ type MethodMeans struct {
 
 // DockerCVEReport is the outcome of the protocol.
 type DockerCVEReport struct {
-	Format   string          `json:"format"` // "mayfly docker-cve"
-	Version  int             `json:"version"`
-	Seed     uint64          `json:"seed"`
-	Engine   string          `json:"engine"`
-	Budget   detector.Budget `json:"budget"` // as asked for; what each model resolves differs
-	Mayfly   MethodMeans     `json:"mayfly"`
-	Others   []MethodMeans   `json:"published"` // on the same runs
-	Runs     []DockerCVERun  `json:"runs"`
-	Protocol string          `json:"protocol"`
+	Format  string          `json:"format"` // "mayfly docker-cve"
+	Version int             `json:"version"`
+	Seed    uint64          `json:"seed"`
+	Engine  string          `json:"engine"`
+	Budget  detector.Budget `json:"budget"` // as asked for; what each model resolves differs
+	Mayfly  MethodMeans     `json:"mayfly"`
+	Others  []MethodMeans   `json:"published"` // on the same runs
+	// Baselines are null where none was asked for; LeftOut are those that need an order
+	// of calls, which the dataset has not.
+	Baselines []MethodMeans  `json:"baselines"`
+	LeftOut   []string       `json:"baselines_left_out"`
+	Runs      []DockerCVERun `json:"runs"`
+	Protocol  string         `json:"protocol"`
 }
 
 // DockerCVEProtocol is the protocol in one paragraph.
@@ -69,14 +74,20 @@ func DockerCVE(ctx context.Context, set *dockercve.Set, opts DockerCVEOptions) (
 	if err != nil {
 		return nil, err
 	}
-	perCVE := make([][]DockerCVERun, len(cves))
+	methods := []dockerCVEMethod{{"mayfly", func(ctx context.Context, w *dockercve.Windows) ([]bool, error) {
+		return detectorAlarms(ctx, w, opts.Detector)
+	}}}
+	if opts.Baselines {
+		methods = append(methods, dockerCVEMethods(opts.Detector)...)
+	}
+	perCVE := make([][][]DockerCVERun, len(cves)) // by CVE and method
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, opts.Threads))
 	var done atomic.Int64
 	for i, cve := range cves {
 		group.Go(func() error {
 			var err error
-			if perCVE[i], err = runCVE(ctx, set, cve, opts.Detector); err != nil {
+			if perCVE[i], err = runCVE(ctx, set, cve, methods); err != nil {
 				return fmt.Errorf("%s: %w", cve, err)
 			}
 			if n := int(done.Add(1)); opts.Progress != nil {
@@ -90,20 +101,48 @@ func DockerCVE(ctx context.Context, set *dockercve.Set, opts DockerCVEOptions) (
 	}
 	r := &DockerCVEReport{Format: "mayfly docker-cve", Version: ReportVersion, Seed: opts.Detector.Seed,
 		Engine: opts.Detector.Engine, Budget: opts.Detector.Budget, Protocol: DockerCVEProtocol}
-	for _, runs := range perCVE {
-		r.Runs = append(r.Runs, runs...)
+	runs := make([][]DockerCVERun, len(methods))
+	for _, of := range perCVE {
+		for m := range methods {
+			runs[m] = append(runs[m], of[m]...)
+		}
 	}
-	r.Mayfly = means("mayfly", r.Runs, opts.Bootstrap)
+	r.Runs, r.Mayfly = runs[0], means(methods[0].name, runs[0], opts.Bootstrap)
+	for m := 1; m < len(methods); m++ {
+		r.Baselines, r.LeftOut = append(r.Baselines, means(methods[m].name, runs[m], opts.Bootstrap)), unordered()
+	}
 	r.Others = publishedMeans(published, r.Runs, opts.Bootstrap)
 	return r, nil
 }
 
-// runCVE trains one detector and scores the test segments of its runs.
-func runCVE(ctx context.Context, set *dockercve.Set, cve string, opts detector.Options) ([]DockerCVERun, error) {
+// runCVE measures each method on the runs of one CVE.
+func runCVE(ctx context.Context, set *dockercve.Set, cve string, methods []dockerCVEMethod) ([][]DockerCVERun, error) {
 	windows, err := set.Windows(cve)
 	if err != nil {
 		return nil, err
 	}
+	out := make([][]DockerCVERun, len(methods))
+	for m, method := range methods {
+		alarms, err := method.run(ctx, windows)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", method.name, err)
+		}
+		byRun := map[int][]bool{} // in the order of the test segment
+		for i, row := range windows.Rows {
+			if !dockercve.Train(row) {
+				byRun[row.Run] = append(byRun[row.Run], alarms[i])
+			}
+		}
+		for _, run := range set.Runs(cve) {
+			out[m] = append(out[m], judge(run, byRun[run.Run]))
+		}
+	}
+	return out, nil
+}
+
+// detectorAlarms trains one detector on the train segments and scores the others;
+// alarms are beside windows.Rows.
+func detectorAlarms(ctx context.Context, windows *dockercve.Windows, opts detector.Options) ([]bool, error) {
 	opts.Threads = 1
 	d, err := detector.Fit(ctx, detector.Training{Windows: windows.Training}, opts)
 	if err != nil {
@@ -114,19 +153,14 @@ func runCVE(ctx context.Context, set *dockercve.Set, cve string, opts detector.O
 	if err != nil {
 		return nil, err
 	}
-	alarms := map[int][]bool{} // by run, in the order of the test segment
-	next := 0
-	for _, row := range windows.Rows {
+	alarms, next := make([]bool, len(windows.Rows)), 0
+	for i, row := range windows.Rows {
 		if test(row) {
-			alarms[row.Run] = append(alarms[row.Run], scored.Rows[next].Score > scored.Threshold)
+			alarms[i] = scored.Rows[next].Score > scored.Threshold
 			next++
 		}
 	}
-	var out []DockerCVERun
-	for _, run := range set.Runs(cve) {
-		out = append(out, judge(run, alarms[run.Run]))
-	}
-	return out, nil
+	return alarms, nil
 }
 
 // judge applies the protocol to the alarms of one test segment, one per window

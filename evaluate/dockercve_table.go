@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -39,11 +41,14 @@ func (r *DockerCVEReport) WriteTable(w io.Writer) error {
 	fmt.Fprintln(&b)
 	t = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	line("METHOD\tRUNS\tFPR %%\tDETECTED %%\tLEAD s")
-	for _, m := range append([]MethodMeans{r.Mayfly}, r.Others...) {
+	for _, m := range slices.Concat([]MethodMeans{r.Mayfly}, r.Baselines, r.Others) {
 		line("%s\t%d\t%s\t%s\t%s", printable(m.Method), m.Runs, m.FPR.words(hundredths), m.Detected.words(hundredths),
 			m.LeadS.words(func(v float64) string { return fmt.Sprintf("%.2f", v) }))
 	}
 	_ = t.Flush() // into a buffer, which takes everything
+	if len(r.LeftOut) > 0 {
+		fmt.Fprintf(&b, "\nwithout %s: they need the order of calls, and the dataset has counts\n", strings.Join(r.LeftOut, " and "))
+	}
 	fmt.Fprintf(&b, "\n%s\nIn brackets: 95 %% intervals over CVEs.\n", r.Protocol)
 	if _, err := w.Write(trimLines(b.Bytes())); err != nil {
 		return fmt.Errorf("report: %w", err)

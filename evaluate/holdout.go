@@ -46,7 +46,7 @@ type SplitResult struct {
 }
 
 // SplitFigure is what one method did on the test side. What rests on a threshold
-// is null for a baseline.
+// is null for a baseline, but for golearn's forest.
 type SplitFigure struct {
 	Method string    `json:"method"`
 	AUROC  *Estimate `json:"auroc"`
@@ -311,65 +311,4 @@ func splitFigure(w *Windows, p *split, labels []feature.Label, opts SplitOptions
 	}
 	f.MeanTimeToDetectS = finite(sum / n)
 	return f, nil
-}
-
-// baselines measures the methods of the literature on windows. A baseline that
-// wants an order of calls is left out where windows have none.
-func (s *lives) baselines(ctx context.Context, p *split, labels []feature.Label, opts SplitOptions) ([]SplitFigure, error) {
-	const most = 4000 // training windows, evenly spread: neighbours are looked for one by one
-	var training []sample
-	ordered := false
-	for w, err := range feature.Each(s.records(func(l *life) bool { return !p.test[l] })(ctx)) {
-		if err != nil {
-			return nil, err
-		}
-		if s.classOf(w, s.of(w), opts.Measure.Aftermath) == detector.Normal && len(w.Calls) > 0 {
-			training = append(training, windowSample(w))
-			ordered = ordered || len(w.Trigrams) > 0
-		}
-	}
-	if step := (len(training) + most - 1) / most; step > 1 {
-		kept := training[:0]
-		for i := 0; i < len(training); i += step {
-			kept = append(kept, training[i])
-		}
-		training = kept
-	}
-	var out []SplitFigure
-	for _, b := range baselines(3) {
-		if b.ordered && !ordered || len(training) == 0 {
-			continue
-		}
-		scored, err := s.scoreBaseline(ctx, p, b.fit(training))
-		if err != nil {
-			return nil, err
-		}
-		f, err := splitFigure(scored, p, labels, opts, false)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", b.name, err)
-		}
-		f.Method = b.name
-		out = append(out, *f)
-	}
-	return out, nil
-}
-
-func (s *lives) scoreBaseline(ctx context.Context, p *split, score func(*sample) float64) (*Windows, error) {
-	out, at := &Windows{Threshold: math.Inf(1)}, map[*life]int32{}
-	for w, err := range feature.Each(s.records(func(l *life) bool { return p.test[l] })(ctx)) {
-		if err != nil {
-			return nil, err
-		}
-		l := s.of(w)
-		if _, ok := at[l]; !ok {
-			at[l] = int32(len(out.Containers))
-			out.Containers = append(out.Containers, l.Container)
-		}
-		row := Scored{Container: at[l], StartNS: w.StartNS, WidthNS: w.WidthNS}
-		if own := windowSample(w); len(own.bag) > 0 {
-			row.Score = score(&own)
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	return out, nil
 }

@@ -10,23 +10,28 @@ func stide(n int) baseline {
 		ordered: true,
 		citation: "Forrest, Hofmeyr, Somayaji, Longstaff: A Sense of Self for Unix Processes, IEEE S&P 1996; " +
 			"Hofmeyr, Forrest, Somayaji: Intrusion Detection Using Sequences of System Calls, J. Computer Security 6, 1998",
-		fit: func(training []sample) func(*sample) float64 {
-			known := map[gram]bool{}
-			for i := range training {
-				for g := range training[i].grams(n) {
-					known[g] = true
-				}
-			}
-			return func(s *sample) float64 {
-				foreign, total := 0.0, 0.0
-				for g, count := range s.grams(n) {
-					total += count
-					if !known[g] {
-						foreign += count
-					}
-				}
-				return foreign / max(total, 1) // whole numbers: the order of the map does not matter
-			}
-		},
+		new: func() learner { return &stideRuns{n, map[gram]bool{}} },
 	}
+}
+
+type stideRuns struct {
+	n     int
+	known map[gram]bool
+}
+
+func (r *stideRuns) learn(s *sample) {
+	for g := range s.grams(r.n) {
+		r.known[g] = true
+	}
+}
+
+func (r *stideRuns) score(s *sample) float64 {
+	foreign, total := 0.0, 0.0
+	for g, count := range s.grams(r.n) {
+		total += count
+		if !r.known[g] {
+			foreign += count
+		}
+	}
+	return foreign / max(total, 1) // whole numbers: the order of the map does not matter
 }

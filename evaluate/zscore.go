@@ -12,33 +12,41 @@ func zScore() baseline {
 	return baseline{
 		name:     "z-scores of call shares",
 		citation: "Denning: An Intrusion-Detection Model, IEEE Trans. Software Engineering 13(2), 1987 (mean and standard deviation model)",
-		fit: func(training []sample) func(*sample) float64 {
-			sum, square := map[trace.Call]float64{}, map[trace.Call]float64{}
-			for i := range training {
-				for c, share := range callShares(&training[i]) {
-					sum[c] += share
-					square[c] += share * share
-				}
-			}
-			n := float64(max(len(training), 1))
-			calls := sorted(sum)
-			return func(s *sample) float64 {
-				own, score := callShares(s), 0.0
-				for _, c := range calls {
-					mean := sum[c] / n
-					deviation := math.Sqrt(max(square[c]/n-mean*mean, 1e-8))
-					z := (own[c] - mean) / deviation
-					score += z * z
-				}
-				for _, c := range sorted(own) {
-					if _, ok := sum[c]; !ok {
-						score += own[c] * own[c] / 1e-8
-					}
-				}
-				return score / float64(max(len(calls), 1))
-			}
-		},
+		new:      func() learner { return &shareMoments{sum: map[trace.Call]float64{}, square: map[trace.Call]float64{}} },
 	}
+}
+
+type shareMoments struct {
+	sum, square map[trace.Call]float64
+	n           float64
+	calls       []trace.Call // ascending, of sum; made by the first score
+}
+
+func (m *shareMoments) learn(s *sample) {
+	for c, share := range callShares(s) {
+		m.sum[c] += share
+		m.square[c] += share * share
+	}
+	m.n++
+}
+
+func (m *shareMoments) score(s *sample) float64 {
+	if m.calls == nil {
+		m.calls = sorted(m.sum)
+	}
+	own, score := callShares(s), 0.0
+	for _, c := range m.calls {
+		mean := m.sum[c] / m.n
+		deviation := math.Sqrt(max(m.square[c]/m.n-mean*mean, 1e-8))
+		z := (own[c] - mean) / deviation
+		score += z * z
+	}
+	for _, c := range sorted(own) {
+		if _, ok := m.sum[c]; !ok {
+			score += own[c] * own[c] / 1e-8
+		}
+	}
+	return score / float64(max(len(m.calls), 1))
 }
 
 // callShares are the shares of a sample's calls.

@@ -31,7 +31,8 @@ figure, and counted.
 --protocol trains its own detectors, and measures them by a protocol:
   docker-cve  one detector per CVE, trained on its train segments only, the
               threshold from those alone (--fpr or --alarms-per-container-day), as
-              the dataset's authors did
+              the dataset's authors did; with --baselines, methods of the literature
+              that need no order of calls
   adfa-ld     one class: trained on the 833 training traces, validation against
               attacks; supervised: a random forest, tested on a kind of attack that
               it has never seen. Beside both, methods of the literature

@@ -29,7 +29,7 @@ type tables interface {
 
 func protocols() []protocol {
 	return []protocol{
-		{"docker-cve", []string{"data", "engine", "fpr", "alarms-per-container-day", "trim"}, (*evaluateOptions).runDockerCVE},
+		{"docker-cve", []string{"data", "engine", "fpr", "alarms-per-container-day", "baselines", "trim"}, (*evaluateOptions).runDockerCVE},
 		{"adfa-ld", []string{"data", "seeds", "baselines", "poison", "trim"}, (*evaluateOptions).runADFALD},
 		{"holdout", ofSplits, (*evaluateOptions).runSplit},
 		{"leave-one-attack-out", ofSplits, (*evaluateOptions).runSplit},
@@ -151,7 +151,8 @@ func (o *evaluateOptions) runDockerCVE(ctx context.Context, _ []string, stdout, 
 		return err
 	}
 	step, done := stepProgress(ctx, stderr, "CVEs")
-	opts := evaluate.DockerCVEOptions{Detector: o.detectorOptions(), Threads: o.threads, Bootstrap: o.bootstrap(), Progress: step}
+	opts := evaluate.DockerCVEOptions{Detector: o.detectorOptions(), Threads: o.threads, Baselines: o.baselines,
+		Bootstrap: o.bootstrap(), Progress: step}
 	r, err := evaluate.DockerCVE(ctx, set, opts)
 	done()
 	if err != nil {
