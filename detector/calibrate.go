@@ -18,6 +18,20 @@ import (
 
 // fit grows the forest from all rows, or from those of which keep is true.
 func (r *rows) fit(opts Options, keep []bool) (model, error) {
+	if opts.Engine == Isolation {
+		var at []int32 // nil: all
+		if keep != nil {
+			at = make([]int32, 0, len(keep))
+		}
+		for i, k := range keep {
+			if k {
+				at = append(at, int32(i))
+			}
+		}
+		o := opts.Forest
+		o.Seed, o.Threads = opts.Seed, opts.Threads
+		return forest.FitIsolationRows(r.columns, at, o)
+	}
 	x, y := r.columns, r.class
 	if keep != nil {
 		x = make([][]float32, len(r.columns))
@@ -26,20 +40,17 @@ func (r *rows) fit(opts Options, keep []bool) (model, error) {
 		}
 		y = pick(r.class, keep)
 	}
-	if opts.Engine == Random {
-		if r.momentary() {
-			x = silenced(x)
-		}
-		o := opts.Random
-		o.Seed, o.Threads = opts.Seed, opts.Threads
-		return forest.FitRandom(x, y, o)
-	}
-	o := opts.Forest
-	o.Seed, o.Threads = opts.Seed, opts.Threads
 	if opts.Engine == Golearn {
+		o := opts.Forest
+		o.Seed, o.Threads = opts.Seed, opts.Threads
 		return reference.Golearn(x, o)
 	}
-	return forest.FitIsolation(x, o)
+	if r.momentary() {
+		x = silenced(x)
+	}
+	o := opts.Random
+	o.Seed, o.Threads = opts.Seed, opts.Threads
+	return forest.FitRandom(x, y, o)
 }
 
 // model grows what the options ask for, and returns it with the scores of the
@@ -74,6 +85,9 @@ func pick[T any](column []T, keep []bool) []T {
 	return picked
 }
 
+// scoredAtOnce is how many rows are copied to be scored.
+const scoredAtOnce = 1 << 16
+
 // heldOutScores scores every normal row by a forest that grew without the row's
 // part, and returns the scores in the order of heldOutRows.
 func (r *rows) heldOutScores(opts Options) ([]float64, error) {
@@ -84,15 +98,17 @@ func (r *rows) heldOutScores(opts Options) ([]float64, error) {
 			return nil, err
 		}
 		x := make([][]float32, len(r.columns))
-		for c, column := range r.columns {
-			x[c] = permuted(column, held)
-		}
-		out := make([]float32, len(held))
-		if err := m.Score(x, out, opts.Threads); err != nil {
-			return nil, err
-		}
-		for _, s := range out {
-			scores = append(scores, float64(s))
+		for some := range slices.Chunk(held, scoredAtOnce) {
+			for c, column := range r.columns {
+				x[c] = permuted(column, some)
+			}
+			out := make([]float32, len(some))
+			if err := m.Score(x, out, opts.Threads); err != nil {
+				return nil, err
+			}
+			for _, s := range out {
+				scores = append(scores, float64(s))
+			}
 		}
 	}
 	if len(scores) == 0 {

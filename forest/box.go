@@ -34,12 +34,26 @@ type box struct {
 // noValue are the bounds of a column in which every training value is missing.
 const noLow, noHigh = float32(math.MaxFloat32), float32(-math.MaxFloat32)
 
-func newBox(x [][]float32) *box {
+// newBox is the box of the rows at, or of all where that is nil.
+func newBox(x [][]float32, at []int32) *box {
 	b := &box{make([]float32, len(x)), make([]float32, len(x))}
 	for f := range x {
 		b.low[f], b.high[f] = noLow, noHigh
 	}
-	b.extend(x)
+	if at == nil {
+		b.extend(x)
+		return b
+	}
+	for f, column := range x {
+		low, high := noLow, noHigh
+		for _, row := range at {
+			if v := column[row]; v == v {
+				v = clamp(v)
+				low, high = min(low, v), max(high, v)
+			}
+		}
+		b.low[f], b.high[f] = low, high
+	}
 	return b
 }
 

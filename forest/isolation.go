@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // maxSamples is the most rows a tree of an isolation forest grows from.
@@ -64,7 +65,19 @@ func newIsolation(features, samples int, trees []tree) *Isolation {
 // With one row, or only constant columns, every score is 0.5. No columns,
 // columns of unlike lengths, zero rows and options out of range are errors.
 func FitIsolation(x [][]float32, opts IsolationOptions) (*Isolation, error) {
+	return FitIsolationRows(x, nil, opts)
+}
+
+// FitIsolationRows is FitIsolation of the rows of x whose numbers are given, in their
+// order, without a copy of them. nil is all rows.
+func FitIsolationRows(x [][]float32, at []int32, opts IsolationOptions) (*Isolation, error) {
 	rows, err := checkColumns(x, 0)
+	if err == nil && at != nil {
+		if i := slices.IndexFunc(at, func(row int32) bool { return row < 0 || int(row) >= rows }); i >= 0 {
+			err = fmt.Errorf("rows: want 0 to %d, got %d", rows-1, at[i])
+		}
+		rows = len(at)
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -79,7 +92,7 @@ func FitIsolation(x [][]float32, opts IsolationOptions) (*Isolation, error) {
 	trees := make([]tree, opts.NEstimators)
 	growers := make([]isolationGrower, workers(len(trees), opts.Threads))
 	parallel(len(trees), opts.Threads, func(w, i int) {
-		trees[i] = growers[w].grow(x, rows, samples, opts.Seed, i)
+		trees[i] = growers[w].grow(x, at, rows, samples, opts.Seed, i)
 	})
 	total := 0
 	for _, t := range trees {
@@ -90,7 +103,7 @@ func FitIsolation(x [][]float32, opts IsolationOptions) (*Isolation, error) {
 	}
 	f := newIsolation(len(x), samples, trees)
 	if opts.Box {
-		f.box = newBox(x)
+		f.box = newBox(x, at)
 	}
 	return f, nil
 }

@@ -19,8 +19,8 @@ type isolationGrower struct {
 	nodes    tree
 }
 
-// grow returns a linked tree.
-func (g *isolationGrower) grow(x [][]float32, rows, samples int, seed uint64, number int) tree {
+// grow returns a linked tree of some of the rows at, or of all where that is nil.
+func (g *isolationGrower) grow(x [][]float32, at []int32, rows, samples int, seed uint64, number int) tree {
 	if g.x == nil {
 		g.x = x
 		g.limit = bits.Len(uint(samples - 1)) // ceil(log2 samples)
@@ -36,6 +36,11 @@ func (g *isolationGrower) grow(x [][]float32, rows, samples int, seed uint64, nu
 	}
 	g.chance.seed(seed, number)
 	g.sample(rows, samples)
+	if at != nil {
+		for k, row := range g.rows {
+			g.rows[k] = at[row]
+		}
+	}
 	g.nodes = g.nodes[:0]
 	g.node(0, samples, 0, 0)
 	t := slices.Clone(g.nodes)

@@ -311,3 +311,54 @@ func TestScoreAllocatesPerCallOnly(t *testing.T) {
 		t.Errorf("allocations: got %v for 100 rows and %v for 20000, want the same", few, many)
 	}
 }
+
+// TestFitIsolationRows: some rows give the very forest that a copy of them gives.
+func TestFitIsolationRows(t *testing.T) {
+	chance := rand.New(rand.NewPCG(9, 9))
+	x, at := make([][]float32, 5), []int32{}
+	for c := range x {
+		x[c] = make([]float32, 600)
+		for i := range x[c] {
+			x[c][i] = float32(chance.NormFloat64())
+			if i%50 == 7 {
+				x[c][i] = float32(math.NaN())
+			}
+		}
+	}
+	for i := range x[0] {
+		if i%3 != 1 {
+			at = append(at, int32(i))
+		} else {
+			x[2][i] = 1000 // outside of the box of the others
+		}
+	}
+	copied := make([][]float32, len(x))
+	for c := range x {
+		for _, i := range at {
+			copied[c] = append(copied[c], x[c][i])
+		}
+	}
+	opts := DefaultIsolationOptions()
+	opts.Box, opts.NEstimators = true, 20
+	var files [2][]byte
+	for k, fit := range []func() (*Isolation, error){
+		func() (*Isolation, error) { return FitIsolation(copied, opts) },
+		func() (*Isolation, error) { return FitIsolationRows(x, at, opts) },
+	} {
+		f, err := fit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[k], err = f.MarshalBinary(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(files[0], files[1]) {
+		t.Errorf("a copy of the rows gives %d bytes, the rows in place others (%d)", len(files[0]), len(files[1]))
+	}
+	for _, at := range [][]int32{{}, {-1}, {600}} {
+		if _, err := FitIsolationRows(x, at, opts); err == nil {
+			t.Errorf("rows %v of 600: got no error", at)
+		}
+	}
+}

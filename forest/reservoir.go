@@ -69,7 +69,7 @@ func NewSampler(features, size int, seed uint64) (*Sampler, error) {
 	}
 	return &Sampler{
 		reservoir: NewReservoir(size, seed), columns: make([][]float32, features),
-		box: newBox(make([][]float32, features)),
+		box: newBox(make([][]float32, features), nil),
 	}, nil
 }
 

@@ -102,6 +102,7 @@ func (o *evaluateOptions) checkProtocol(cmd *cobra.Command) error {
 
 // runProtocol measures by the protocol that was named.
 func (o *evaluateOptions) runProtocol(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	boundTrainMemory()
 	if err := checkOutputs([]output{{path: o.json}}); err != nil {
 		return err
 	}

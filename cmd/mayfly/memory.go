@@ -6,7 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// boundTrainMemory keeps the garbage of learning small: most of what is held are rows of
+// boundTrainMemory keeps the garbage of learning small, in train and in evaluate's
+// protocols: most of what is held are rows of
 // numbers, which cost the collector nothing to look through, so that it may look more
 // often (180,113 windows: 372 MB rather than 551, in the same time). GOGC, where it is
 // set, says otherwise.
