@@ -9,17 +9,17 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mayfly/detector"
+	"mayfly/forest"
 	"mayfly/record/runtimes"
 	"mayfly/rule"
 	"mayfly/sink"
 )
 
-// addCompletions tells a shell what flags can be: words that a command knows, and
-// what is there on this machine now. A flag that a command does not have is passed
-// over, so that the list stays true when one goes.
-func addCompletions(root *cobra.Command) {
+// flagWords are, by command and flag, the words that a flag takes.
+func flagWords() map[string][]string {
 	engines := []string{detector.Isolation, detector.Random, detector.Golearn}
 	words := map[string][]string{
 		"replay format":     sink.Formats(),
@@ -27,23 +27,38 @@ func addCompletions(root *cobra.Command) {
 		"train engine":      engines,
 		"evaluate engine":   engines,
 		"evaluate protocol": {"docker-cve", "adfa-ld", "holdout", "leave-one-attack-out"},
+		"ingest format":     formats(),
 		"train split":       {"none", "time", "container"},
 		"train export":      {"onnx"},
+		"export format":     {"onnx"},
 		"rules target":      rule.Targets(),
-		"rules format":      {"table", "json"},
-		"doctor format":     {"text", "json"},
-		"inspect format":    {"text", "json"},
-		"explain format":    {"text", "json"},
+		"bench path":        forest.Paths(),
+		"record log":        {"auto", "text", "json"},
+		"query output":      {"table", "json", "csv"},
 	}
+	for _, flag := range []string{"inspect output", "datasets list output", "evaluate format", "profile diff format", "profile show format",
+		"rules format", "rules test format", "config show format", "bench format"} {
+		words[flag] = []string{"table", "json"}
+	}
+	for _, flag := range []string{"doctor format", "explain format", "datasets info output"} {
+		words[flag] = []string{"text", "json"}
+	}
+	return words
+}
+
+// addCompletions tells a shell what flags can be: words that a command knows, and
+// what is there on this machine now.
+func addCompletions(root *cobra.Command) {
+	words := flagWords()
 	visitCommands(root, func(cmd *cobra.Command) {
 		_, path, _ := strings.Cut(cmd.CommandPath(), " ")
-		for key, values := range words {
-			if name, flag, _ := strings.Cut(key, " "); name == path && cmd.Flags().Lookup(flag) != nil {
-				_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails where it is there already
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if values, ok := words[path+" "+f.Name]; ok {
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails where it is there already
 			}
-		}
-		if path == "record" && cmd.Flags().Lookup("select") != nil {
-			_ = cmd.RegisterFlagCompletionFunc("select", completeContainers)
+		})
+		if path == "record" {
+			_ = cmd.RegisterFlagCompletionFunc("select", completeContainers) // likewise
 		}
 	})
 }
