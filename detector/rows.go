@@ -3,6 +3,7 @@ package detector
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -95,14 +96,16 @@ func (r *rows) see(w *feature.Window) {
 // days is for how long the containers that rows are of were watched, in days, silences
 // and what was set aside included; of a sample of the windows the like share of it.
 func (r *rows) days() float64 {
-	ns := 0.0
+	var high, low uint64 // as whole numbers, for a map has another order each time
 	for _, s := range r.containers {
 		for _, span := range s.spans {
 			if s.ordinal >= 0 {
-				ns += float64(span.toNS - span.fromNS)
+				sum, carry := bits.Add64(low, uint64(span.toNS-span.fromNS), 0)
+				high, low = high+carry, sum
 			}
 		}
 	}
+	ns := float64(high)*(1<<64) + float64(low)
 	return ns / nanosPerDay * float64(len(r.class)) / float64(r.counts.Windows)
 }
 

@@ -51,12 +51,13 @@ func (p *Page) WriteHTML(w io.Writer, r *Report, d *detector.Detector, name, ver
 	v := pageView{Title: "mayfly findings", Report: r, Chart: p.histogram(d.Manifest.Threshold), Facts: pageFacts(d, name, version), Notes: pageNotes(r)}
 	v.Findings, v.MoreFindings = page.Clip(p.findings, maxPageFindings)
 	v.MoreFindings += p.moreFindings
-	hours := 0.0
+	windows := int64(0)
 	containers := make([]*pageContainer, 0, len(p.containers))
 	for _, c := range p.containers {
 		containers = append(containers, c)
-		hours += float64(c.Windows) * float64(d.Manifest.WidthNS) / float64(time.Hour)
+		windows += c.Windows
 	}
+	hours := float64(windows) * float64(d.Manifest.WidthNS) / float64(time.Hour)
 	slices.SortFunc(containers, func(a, b *pageContainer) int {
 		return cmp.Or(cmp.Compare(len(b.findings), len(a.findings)), cmp.Compare(b.Alarms, a.Alarms), cmp.Compare(b.Peak, a.Peak),
 			cmp.Compare(a.Host, b.Host), cmp.Compare(a.ID, b.ID))
