@@ -145,7 +145,7 @@ func settled(c *trace.Container, key string) bool {
 	case "runtime":
 		return c.Runtime != ""
 	}
-	whole := c.Runtime == runtimes.Docker || c.Runtime == runtimes.Podman || c.Pod == "" && c.PodUID == ""
+	whole := c.Runtime == runtimes.Docker || c.Runtime == runtimes.Podman || c.Pod+c.PodUID+c.Sandbox == ""
 	return c.Facts == trace.FactsFull && whole
 }
 

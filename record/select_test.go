@@ -7,10 +7,23 @@ import (
 	"mayfly/trace"
 )
 
+func mustSelect(t *testing.T, terms ...string) Selection {
+	t.Helper()
+	s, err := ParseSelection(terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestSelect judges containers by what is known of them.
 func TestSelect(t *testing.T) {
 	full := &trace.Container{Facts: "full", Name: "web", Image: "nginx:1.25", ImageDigest: "sha256:ab", Labels: []string{"app=web", "tier=front"},
 		Pod: "web-1", PodNamespace: "shop", Runtime: "containerd", Owner: "Deployment/web"}
+	orphan := &trace.Container{Facts: "full", Name: "web", Runtime: "cri-o", Sandbox: "ab"} // its pod did not answer
+	if v, sure := mustSelect(t, "label=app=web").judge(orphan); v != unwanted || sure {
+		t.Errorf("a container whose pod is not known: got %d, sure: %v; want it unwanted for now", v, sure)
+	}
 	bare := &trace.Container{Facts: "full", Name: "tool", Image: "registry.example/a/b@sha256:cd", Runtime: "docker"}
 	cgroup := &trace.Container{Facts: "unknown", Runtime: "docker"}
 	event := &trace.Container{Facts: "partial", Image: "nginx", Runtime: "containerd"}
@@ -41,10 +54,7 @@ func TestSelect(t *testing.T) {
 		{"runtime=containerd namespace=shop", "ynn?n"},
 		{"!runtime=docker namespace=shop", "ynn?n"},
 	} {
-		s, err := ParseSelection(strings.Fields(tt.terms))
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := mustSelect(t, strings.Fields(tt.terms)...)
 		got := ""
 		for _, c := range all {
 			v, sure := s.judge(c)

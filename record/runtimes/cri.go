@@ -137,8 +137,11 @@ func (d *criClient) list(ctx context.Context) error {
 			d.sink.log.Debug("cri container", "container", c.Id, "error", err)
 			continue
 		}
-		d.told[c.Id] = c.State
-		d.sink.send(ctx, d.facts(s.Status, d.sandboxes[c.PodSandboxId], s.Info))
+		pod := d.sandboxes[c.PodSandboxId]
+		if pod != nil { // else it is asked again: labels and owner are the pod's
+			d.told[c.Id] = c.State
+		}
+		d.sink.send(ctx, d.facts(s.Status, pod, s.Info))
 	}
 	maps.DeleteFunc(d.told, func(id string, _ cri.ContainerState) bool { return !here[id] })
 	maps.DeleteFunc(d.sandboxes, func(id string, _ *cri.PodSandboxStatus) bool { return !here[id] })

@@ -32,6 +32,7 @@ type crio struct {
 	containers map[string]*cri.ContainerStatus
 	spec       *specs.Spec
 	asked      map[string]int // how often, of each container
+	deaf       int            // questions for the pod that fail, before one is answered
 }
 
 func (s *crio) Version(context.Context, *cri.VersionRequest) (*cri.VersionResponse, error) {
@@ -56,11 +57,15 @@ func (s *crio) GetContainerEvents(_ *cri.GetEventsRequest, stream grpc.ServerStr
 }
 
 func (s *crio) ListPodSandbox(context.Context, *cri.ListPodSandboxRequest) (*cri.ListPodSandboxResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return &cri.ListPodSandboxResponse{Items: []*cri.PodSandbox{{Id: s.pod.Id, Metadata: s.pod.Metadata, State: s.pod.State, Labels: s.pod.Labels}}}, nil
 }
 
 func (s *crio) PodSandboxStatus(_ context.Context, r *cri.PodSandboxStatusRequest) (*cri.PodSandboxStatusResponse, error) {
-	if r.PodSandboxId != s.pod.Id {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaf--; r.PodSandboxId != s.pod.Id || s.deaf >= 0 {
 		return nil, status.Errorf(codes.NotFound, "could not find pod %q", r.PodSandboxId)
 	}
 	return &cri.PodSandboxStatusResponse{Status: s.pod, Info: map[string]string{"info": `{"runtimeSpec":{"ociVersion":"1.0.0"}}`}}, nil
@@ -164,6 +169,22 @@ func TestCRIOEvents(t *testing.T) {
 		PodSandboxStatus: server.pod, ContainersStatuses: []*cri.ContainerStatus{short}}
 	c := s.until(short.Id, "ended", func(c *trace.Container) bool { return c.FinishedNS != nil })
 	if c.Facts != trace.FactsPartial || c.Runtime != "cri-o" || c.Name != "job" || c.Pod != "web-5b8d7c9f6d-x2x4z" || c.Owner != "Deployment/web" || c.ImageDigest != "sha256:ef01" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// TestCRIOLatePod has the runtime not answer for a pod at first: what its container has
+// of it comes all the same.
+func TestCRIOLatePod(t *testing.T) {
+	server, s := serveCRIO(t, nil)
+	s.until(server.pod.Id, "full", full)
+	server.mu.Lock()
+	server.pod = &cri.PodSandboxStatus{Id: randomID(), State: server.pod.State, Metadata: server.pod.Metadata, Labels: server.pod.Labels}
+	server.deaf = 2
+	server.mu.Unlock()
+	first := server.container("web")
+	c := s.until(first.Id, "full, with its pod's labels", func(c *trace.Container) bool { return full(c) && slices.Contains(c.Labels, "app=web") })
+	if c.Owner != "Deployment/web" || c.Pod != "web-5b8d7c9f6d-x2x4z" {
 		t.Errorf("got %+v", c)
 	}
 }
