@@ -4,10 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"mayfly/record/runtimes"
 )
 
 // TestDeployedCommandLines parses the command lines of units and manifests: a flag
@@ -76,5 +79,29 @@ func collectArgs(node any, found func(name string, args []string)) {
 		for _, child := range node {
 			collectArgs(child, found)
 		}
+	}
+}
+
+// TestDeployedSockets wants each place at which a manifest gives the recorder a runtime's
+// socket to be one where it looks for it. The image is empty: no link leads there.
+func TestDeployedSockets(t *testing.T) {
+	found := 0
+	manifests, _ := filepath.Glob("../../deploy/kubernetes/*/*.yaml")
+	for _, manifest := range manifests {
+		text, err := os.ReadFile(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, place := range regexp.MustCompile(`mountPath(?:, value)?: ((?:/var)?/run/[^,}\s]+)`).FindAllStringSubmatch(string(text), -1) {
+			found++
+			if !slices.ContainsFunc(runtimes.DefaultSources(), func(s runtimes.Source) bool {
+				return strings.HasPrefix(s.Address+"/", "unix://"+place[1]+"/")
+			}) {
+				t.Errorf("%s: %s: no socket of a runtime is looked for there", manifest, place[1])
+			}
+		}
+	}
+	if found != 3 {
+		t.Errorf("got %d places, want those of containerd, Docker and CRI-O", found)
 	}
 }
