@@ -227,14 +227,6 @@ func (f *trainFinish) finish(ctx context.Context, all []trainState) error {
 		var ready []train.Source
 		for i := range len(files) {
 			s := files[i]
-			for _, other := range ready {
-				if other.WidthNS != s.WidthNS {
-					return fmt.Errorf("%s: windows of %d ns, %s has %d ns", s.Name, s.WidthNS, other.Name, other.WidthNS)
-				}
-				if other.SHA256 == s.SHA256 {
-					return fmt.Errorf("%s: holds the same windows as %s, which is given too", s.Name, other.Name)
-				}
-			}
 			ready = append(ready, train.Source{Name: s.Name, SHA256: s.SHA256, Windows: s.Windows, FromNS: s.FromNS, WidthNS: s.WidthNS,
 				Records: func(ctx context.Context) iter.Seq2[arrow.Record, error] { return windowsIn(ctx, parts[i]) }})
 		}

@@ -74,6 +74,9 @@ func Run(ctx context.Context, paths []string, opts Options) (*detector.Detector,
 			FromNS: f.Provenance.Counts.FromNS, WidthNS: f.Provenance.WidthNS, Records: f.Windows}
 		rows += f.Rows
 	}
+	if err := sorted(sources); err != nil { // before any of them is read
+		return nil, err
+	}
 	if rows <= opts.MaxWorkloadWindows {
 		return Fit(ctx, sources, nil, opts) // no workload can have more
 	}
@@ -108,9 +111,9 @@ func Fit(ctx context.Context, sources []Source, sample *Sample, opts Options) (*
 		return nil, errors.New("no features to train on")
 	}
 	sources = slices.Clone(sources)
-	slices.SortFunc(sources, func(a, b Source) int {
-		return cmp.Or(cmp.Compare(a.FromNS, b.FromNS), cmp.Compare(a.SHA256, b.SHA256))
-	})
+	if err := sorted(sources); err != nil {
+		return nil, err
+	}
 	all, unsampled := func(ctx context.Context) iter.Seq2[arrow.Record, error] { return windows(ctx, sources) }, int64(0)
 	if sample != nil {
 		unsampled = sample.Total() - sample.Kept()
@@ -154,6 +157,22 @@ func Fit(ctx context.Context, sources []Source, sample *Sample, opts Options) (*
 	return d, nil
 }
 
+// sorted sorts sources, and refuses those that cannot be learned from together.
+func sorted(sources []Source) error {
+	slices.SortFunc(sources, func(a, b Source) int {
+		return cmp.Or(cmp.Compare(a.FromNS, b.FromNS), cmp.Compare(a.SHA256, b.SHA256))
+	})
+	for i, s := range sources {
+		if first := &sources[0]; s.WidthNS != first.WidthNS {
+			return fmt.Errorf("%s: windows of %d ns, %s has %d ns", s.Name, s.WidthNS, first.Name, first.WidthNS)
+		}
+		if i > 0 && s.SHA256 == sources[i-1].SHA256 {
+			return fmt.Errorf("%s: holds the same windows as %s, which is given too", s.Name, sources[i-1].Name)
+		}
+	}
+	return nil
+}
+
 // aftermath is at least as long as the longer time scale holds an attack.
 func (o Options) aftermath(widthNS int64) time.Duration {
 	long := cmp.Or(o.Detector.Learn.LongWindows, feature.DefaultLearnOptions.LongWindows)
@@ -181,17 +200,6 @@ func open(paths []string) (files []input, err error) {
 		}
 		if files[len(files)-1].sha256, err = f.SHA256(); err != nil {
 			return files, err
-		}
-	}
-	slices.SortFunc(files, func(a, b input) int {
-		return cmp.Or(cmp.Compare(a.Provenance.Counts.FromNS, b.Provenance.Counts.FromNS), cmp.Compare(a.sha256, b.sha256))
-	})
-	for i, f := range files {
-		if w := files[0].Provenance.WidthNS; f.Provenance.WidthNS != w {
-			return files, fmt.Errorf("%s: windows of %d ns, %s has %d ns", f.Path, f.Provenance.WidthNS, files[0].Path, w)
-		}
-		if i > 0 && f.sha256 == files[i-1].sha256 {
-			return files, fmt.Errorf("%s: holds the same windows as %s, which is given too", f.Path, files[i-1].Path)
 		}
 	}
 	return files, nil

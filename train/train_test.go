@@ -83,3 +83,18 @@ func TestRunDoesNotDependOnTheOrderOfFiles(t *testing.T) {
 		t.Errorf("a container in two files: got error %v, want one that says so", err)
 	}
 }
+
+func TestFitRefusesWhatDoesNotGoTogether(t *testing.T) {
+	first := Source{Name: "a.parquet", SHA256: "1", WidthNS: second, FromNS: 5}
+	for _, tc := range []struct {
+		other Source
+		want  string
+	}{
+		{Source{Name: "b.parquet", SHA256: "2", WidthNS: 2 * second, FromNS: 6}, "b.parquet: windows of 2000000000 ns, a.parquet has 1000000000 ns"},
+		{Source{Name: "b.parquet", SHA256: "1", WidthNS: second, FromNS: 5}, "b.parquet: holds the same windows as a.parquet, which is given too"},
+	} {
+		if _, err := Fit(t.Context(), []Source{first, tc.other}, nil, DefaultOptions()); err == nil || err.Error() != tc.want {
+			t.Errorf("got error %v, want %q", err, tc.want)
+		}
+	}
+}
