@@ -142,13 +142,15 @@ func flood(t *testing.T) {
 }
 
 // TestReaderStopped has a container flood the rings of a recorder that does not
-// read: another container's first events must still find room.
+// read: another container's first events must still find room. At length:
+//
+//	go test ./record -v -run TestReaderStopped -flood-time 10s
 func TestReaderStopped(t *testing.T) {
 	rec := startRecording(t, smallRings)
 	flooder, floodGroup := fakeContainer(t)
 	victim, victimGroup := fakeContainer(t)
 	rec.paused.Store(true)
-	if err := inCgroup(t, floodGroup, fmt.Sprintf("flood:%v", 2*time.Second)).Run(); err != nil {
+	if err := inCgroup(t, floodGroup, "flood:"+floodTime.String()).Run(); err != nil {
 		t.Fatal(err)
 	}
 	if err := inCgroup(t, victimGroup, "opens:50").Run(); err != nil {
@@ -156,6 +158,7 @@ func TestReaderStopped(t *testing.T) {
 	}
 	rec.paused.Store(false)
 	tr := rec.end()
+	t.Logf("in all lost %v of %v", rec.summary.Lost, rec.summary.Produced)
 	if lost := checkBalance(t, tr, flooder); lost[trace.LossEvents] == 0 || lost[trace.LossSequences] == 0 {
 		t.Errorf("flooder lost %v, want losses of events and sequences", lost)
 	}

@@ -22,6 +22,7 @@ func (r *recorder) loop(ctx context.Context) error {
 		}
 		now = bootNow()
 		if now-r.lastEpoch >= r.epochNS() {
+			r.learn() // often: Docker drops events of a reader that is slow to take them
 			if err := r.tick(now); err != nil {
 				return err
 			}
