@@ -13,7 +13,7 @@ import (
 
 var (
 	rounds    = flag.Int("rounds", 0, "how often each tracer meets each load; 0: not at all")
-	loadNames = flag.String("loads", "storm,redis,nginx,fork", "loads to measure")
+	loadNames = flag.String("loads", "storm,redis,nginx,nginx-connections,fork", "loads to measure")
 	only      = flag.String("tracers", "", "tracers to measure beside none (default: all)")
 )
 
