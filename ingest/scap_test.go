@@ -265,6 +265,22 @@ func TestScapRejects(t *testing.T) {
 	}
 }
 
+// TestScapContainersAlike has two containers whose ids begin alike, and a description
+// that has the beginning alone: the first in order gets it, each time.
+func TestScapContainersAlike(t *testing.T) {
+	other := testContainer[:63] + "0"
+	w := newScapWriter()
+	w.process(100, 100, "nginx", "/usr/sbin/nginx", "cpu=/docker/"+testContainer+"\x00")
+	w.process(200, 200, "nginx", "/usr/sbin/nginx", "cpu=/docker/"+other+"\x00")
+	w.event(3, 2*scapContainer, 0, 1, `{"container":{"id":"`+testContainer[:12]+`","name":"web","type":0}}`)
+	for range 20 {
+		rows, _, _, err := readAll(Scap{}, Input{Name: "x"}, w.Bytes())
+		if err != nil || !strings.Contains(rows, other) || strings.Contains(rows, testContainer) {
+			t.Fatalf("got %v, %s, want a row of %s", err, rows, other)
+		}
+	}
+}
+
 func FuzzScap(f *testing.F) {
 	for version := 1; version <= 3; version++ {
 		f.Add(synthetic(version))

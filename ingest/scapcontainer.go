@@ -61,11 +61,13 @@ func (ev *scapEvent) container() error {
 		return d.failed
 	}
 	for full := range d.containers {
-		if full[:12] == id[:12] {
-			row.ContainerID = full
-			d.failed = d.out.Container(d.host, row)
-			return d.failed
+		if full[:12] == id[:12] && (len(row.ContainerID) < 64 || full < row.ContainerID) {
+			row.ContainerID = full // of several, the first in order
 		}
+	}
+	if len(row.ContainerID) == 64 {
+		d.failed = d.out.Container(d.host, row)
+		return d.failed
 	}
 	if len(d.order) < maxThreads {
 		d.waiting[id[:12]] = row

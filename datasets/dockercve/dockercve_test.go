@@ -90,6 +90,7 @@ func TestReadWindowsRefuses(t *testing.T) {
 		"gap":             {strings.Replace(small, "1,train1,1,1,1100", "1,train1,1,2,1100", 1), "x:3: seg_row: got 2 after 0"},
 		"jump in time":    {strings.Replace(small, ",1,1100", ",1,1101", 1), "x:3: timestamp_ms: got 1101 after 1000"},
 		"order":           {top + "1,test,0,0,1000,0,0,5,0,1\n1,train1,0,0,1000,0,0,5,0,1\n", "x:3: run 1 train1 after run 1 test"},
+		"three bad":       {top + "x,train1,0,y,z,0,0,5,0,1\n", `x:2: run: got "x"`},
 		"start elsewhere": {top + "1,test,0,4,1000,0,0,5,0,1\n", "x:2: seg_row"},
 	} {
 		_, err := ReadWindows(bytes.NewReader(zipped(t, tc.text)), "x", "CVE-2000-1")

@@ -149,12 +149,16 @@ func (w *Windows) add(f []string, columns []int, names []string) error {
 	}
 	row := Row{Segment: Segment(segment)}
 	var run, segRow int64
-	for i, to := range map[int]*int64{0: &run, 3: &segRow, 4: &row.TimestampMS} {
-		n, err := strconv.ParseInt(f[i], 10, 64)
-		if err != nil || n < 0 || i != 4 && n > 1<<30 || n > 1<<42 {
-			return fmt.Errorf("%s: got %.40q, want a whole number", names[i], f[i])
+	for _, c := range []struct {
+		i    int
+		to   *int64
+		most int64
+	}{{0, &run, 1 << 30}, {3, &segRow, 1 << 30}, {4, &row.TimestampMS, 1 << 42}} {
+		n, err := strconv.ParseInt(f[c.i], 10, 64)
+		if err != nil || n < 0 || n > c.most {
+			return fmt.Errorf("%s: got %.40q, want a whole number", names[c.i], f[c.i])
 		}
-		*to = n
+		*c.to = n
 	}
 	row.Run, row.SegRow = int(run), int(segRow)
 	if err := w.follows(row); err != nil {
