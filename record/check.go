@@ -25,7 +25,7 @@ func cannot(format string, args ...any) error {
 func Check() error {
 	state, err := privilege.Current()
 	if err != nil {
-		return fmt.Errorf("capabilities: %w", err)
+		return cannot("capabilities of this process are not known: %s; mount /proc", err)
 	}
 	if lacks := missing(state.Effective, kernelRelease(), memlock()); len(lacks) > 0 {
 		return cannot("%s; run it as root, or give it %s (systemd: AmbientCapabilities=, Docker: --cap-add)",

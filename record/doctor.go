@@ -84,7 +84,7 @@ func lookAtKernel(context.Context, DoctorOptions) []Finding {
 func lookAtCapabilities(context.Context, DoctorOptions) (found []Finding) {
 	state, err := privilege.Current()
 	if err != nil {
-		return []Finding{{"capabilities", LevelNote, err.Error(), "mount /proc"}}
+		return []Finding{{"capabilities", LevelFail, err.Error(), "mount /proc"}}
 	}
 	lacks := missing(state.Effective, kernelRelease(), memlock())
 	switch {

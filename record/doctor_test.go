@@ -61,6 +61,17 @@ func errorsOf(errs ...error) error {
 	return nil
 }
 
+func TestRecords(t *testing.T) {
+	for argv, want := range map[string]bool{"mayfly\x00record\x00-o\x00trace\x00": true, "/bin/mayfly\x00ingest\x00record\x00": false, "mayfly\x00": false, "": false} {
+		if got := records("mayfly", argv); got != want {
+			t.Errorf("%q: got %v, want %v", argv, got, want)
+		}
+	}
+	if !records("falco", "falco\x00") {
+		t.Error("falco: got false, want true")
+	}
+}
+
 func TestWorst(t *testing.T) {
 	if got := Worst([]Finding{{Level: LevelOK}, {Level: LevelPartial}, {Level: LevelNote}}); got != LevelPartial {
 		t.Errorf("got %s, want %s", got, LevelPartial)

@@ -24,6 +24,8 @@ func lookAtCgroups(context.Context, DoctorOptions) []Finding {
 	switch err := unix.Statfs("/sys/fs/cgroup", &root); {
 	case err != nil:
 		return []Finding{{check, LevelNote, "/sys/fs/cgroup: " + err.Error(), "mount it to see which containers there are"}}
+	case root.Type == unix.SYSFS_MAGIC:
+		return []Finding{{check, LevelNote, "/sys/fs/cgroup: nothing is mounted there", "mount it to see which containers there are"}}
 	case root.Type == unix.CGROUP2_SUPER_MAGIC:
 		layout = "version 2"
 	case unix.Statfs("/sys/fs/cgroup/unified", &root) == nil && root.Type == unix.CGROUP2_SUPER_MAGIC:
@@ -138,6 +140,13 @@ func lookAtLimits(context.Context, DoctorOptions) []Finding {
 // others are programs that trace too, by the name that the kernel keeps of them.
 var others = []string{"mayfly", "falco", "tetragon", "tracee", "sysdig", "kubearmor", "node-agent", "bpftrace", "auditd", "osqueryd"}
 
+// records says of one of others, by its command line with its NULs, whether it records:
+// mayfly does most things without.
+func records(name, argv string) bool {
+	words := strings.Split(argv, "\x00")
+	return name != "mayfly" || len(words) > 1 && words[1] == "record"
+}
+
 // lookAtOthers finds who else records. Two recorders do not disturb each other,
 // but both cost; into one directory only one may write.
 func lookAtOthers(context.Context, DoctorOptions) []Finding {
@@ -147,6 +156,9 @@ func lookAtOthers(context.Context, DoctorOptions) []Finding {
 		comm, err := os.ReadFile(dir + "/comm")
 		name := strings.TrimSpace(string(comm))
 		if err != nil || !slices.Contains(others, name) || filepath.Base(dir) == fmt.Sprint(os.Getpid()) {
+			continue
+		}
+		if argv, err := os.ReadFile(dir + "/cmdline"); err == nil && !records(name, string(argv)) {
 			continue
 		}
 		names = append(names, fmt.Sprintf("%s (pid %s)", name, filepath.Base(dir)))
