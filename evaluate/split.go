@@ -3,6 +3,7 @@ package evaluate
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"iter"
@@ -33,6 +34,7 @@ type lives struct {
 	labels []feature.Label
 	byKey  map[[2]string]*life
 	all    []*life // by host and id
+	text   []byte  // of a window, to be hashed
 }
 
 // survey passes over the files once.
@@ -64,15 +66,36 @@ func (s *lives) add(w *feature.Window) {
 		s.byKey[[2]string{l.Host, l.ID}] = l
 	}
 	l.windows++
-	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, l.content, w.Calls, w.CallCounts, w.Trigrams, w.TrigramCounts, w.Items) // a hash takes everything
-	l.content = h.Sum64()
+	l.content = s.did(w, l.content)
 	l.calls += uint64(w.Counters[feature.NCalls])
 	for i := range l.labels {
 		if l.labels[i].Covers(w) {
 			l.attacks[l.labels[i].Attack] = true
 		}
 	}
+}
+
+// did is a hash of what a window did, whenever, after what came before it.
+func (s *lives) did(w *feature.Window, before uint64) uint64 {
+	le, b := binary.LittleEndian, s.text[:0]
+	b = le.AppendUint64(b, before)
+	for _, part := range [][]uint32{w.CallCounts, w.Trigrams, w.TrigramCounts} {
+		b = le.AppendUint32(b, uint32(len(part)))
+		for _, v := range part {
+			b = le.AppendUint32(b, v)
+		}
+	}
+	for _, c := range w.Calls {
+		b = le.AppendUint16(b, c)
+	}
+	for _, item := range w.Items {
+		b = le.AppendUint32(b, uint32(len(item)))
+		b = append(b, item...)
+	}
+	s.text = b
+	h := fnv.New64a()
+	_, _ = h.Write(b) // a hash takes everything
+	return h.Sum64()
 }
 
 // of returns the life of a window's container.
@@ -176,18 +199,34 @@ const least = 1000
 // containers whose windows are the same all along. Process trees lie within a
 // container, and a container on one side.
 func (s *lives) leaks(p *split) (found []string) {
+	type deeds struct {
+		content uint64
+		windows int
+	}
+	named, did := map[string][]int{}, map[deeds][]int{} // places in all of those learned from
+	for i, l := range s.all {
+		if p.test[l] {
+			continue
+		}
+		if l.ID != "" {
+			named[l.ID] = append(named[l.ID], i)
+		}
+		did[deeds{l.content, l.windows}] = append(did[deeds{l.content, l.windows}], i)
+	}
 	for _, l := range s.all {
 		if !p.test[l] {
 			continue
 		}
-		for _, other := range s.all {
-			if p.test[other] || other == l {
-				continue
-			}
-			switch {
-			case other.ID == l.ID && l.ID != "":
+		others := slices.Clone(named[l.ID])
+		if l.calls >= least {
+			others = append(others, did[deeds{l.content, l.windows}]...)
+		}
+		slices.Sort(others)
+		for _, i := range slices.Compact(others) {
+			other := s.all[i]
+			if other.ID == l.ID && l.ID != "" {
 				found = append(found, fmt.Sprintf("container %s of hosts %q and %q", page.ShortID(l.ID), l.Host, other.Host))
-			case other.content == l.content && other.windows == l.windows && l.calls >= least:
+			} else {
 				found = append(found, fmt.Sprintf("the same %d windows in containers %s and %s", l.windows, page.ShortID(l.ID), page.ShortID(other.ID)))
 			}
 		}
