@@ -129,8 +129,8 @@ const calibrationFolds = 4
 // part is scored by a forest that did not see it, with what is new in it measured
 // against the other parts (feature.Space.NewTrainingEncoder); only the scales are
 // learned from all of them. So what the threshold rests on is nearly as new to the
-// scorer as tomorrow's windows will be; the container that alarms most counts twice
-// (see threshold). Windows by which one container stands alone
+// scorer as tomorrow's windows will be; the container or minute that alarms most counts
+// twice (see threshold). Windows by which one container stands alone
 // are set aside and listed (see alone.go), and the detector is made anew.
 func Fit(ctx context.Context, t Training, opts Options) (*Detector, error) {
 	if err := opts.Check(); err != nil {

@@ -29,13 +29,14 @@ func (b Budget) Threshold(windows []HeldOut, days float64, widthNS int64) float6
 }
 
 // threshold returns the smallest threshold under which windows taken as normal give no
-// more false alarms (score > threshold) than the budget, the container that has most of
-// them counted twice, and the budget with the rate that they can vouch for. windows are
+// more false alarms (score > threshold) than the budget, the container or the minute of a
+// host that has most of them counted twice, and the budget with the rate that they can vouch for. windows are
 // what the scoring forest was not trained on, oddest first, at least one, of so many
 // days of containers.
 //
-// Alarms come in bursts, a container's own, so that containers are what tomorrow draws
-// from and not windows. A threshold that lets as many windows pass as the budget allows
+// Alarms come in bursts, a container's own or those of all at once, when a host is busy or
+// a service starts, so that containers and moments are what tomorrow draws from and not
+// windows. A threshold that lets as many windows pass as the budget allows
 // stands just below a burst, and spends too much: of n exchangeable draws k above a
 // threshold chosen so, the next is above it with k+1 in n+1. The draw to come is taken
 // for as bad as the worst so far (conformal risk control with the greatest loss seen for
@@ -48,7 +49,7 @@ func (b Budget) Threshold(windows []HeldOut, days float64, widthNS int64) float6
 // window was made is time as well, in which nothing could alarm.
 func threshold(windows []scoredWindow, budget Budget, days float64, gapNS, widthNS int64) (float64, Budget) {
 	n := len(windows)
-	spend, each := budget.AlarmsPerContainerDay*days, &episodeCounter{gapNS: gapNS, widthNS: widthNS, of: map[containerKey][]stretch{}}
+	spend, each := budget.AlarmsPerContainerDay*days, newEpisodeCounter(gapNS, widthNS)
 	budget.Resolved = 1 / days
 	if budget.FalsePositiveRate > 0 {
 		spend, each.windows = budget.FalsePositiveRate*float64(n), true
@@ -70,8 +71,26 @@ func threshold(windows []scoredWindow, budget Budget, days float64, gapNS, width
 type episodeCounter struct {
 	windows        bool // each by itself
 	gapNS, widthNS int64
-	n, most        int                        // of all containers, and of the one that had most so far
+	n, most        int                        // of all, and of the container or minute that had most so far
 	of             map[containerKey][]stretch // ascending, more than gapNS apart
+	minutes        map[hostMinute]int         // windows, or containers
+	told           map[containerMinute]bool
+}
+
+// hostMinute is a minute since 1970 of a host.
+type hostMinute struct {
+	host   string
+	minute int64
+}
+
+type containerMinute struct {
+	key    containerKey
+	minute int64
+}
+
+func newEpisodeCounter(gapNS, widthNS int64) *episodeCounter {
+	return &episodeCounter{gapNS: gapNS, widthNS: widthNS, of: map[containerKey][]stretch{},
+		minutes: map[hostMinute]int{}, told: map[containerMinute]bool{}}
 }
 
 func (c *episodeCounter) add(w scoredWindow) {
@@ -85,5 +104,10 @@ func (c *episodeCounter) add(w scoredWindow) {
 	}
 	c.n += 1 - (to - i)
 	c.of[w.key] = slices.Replace(all, i, to, s)
-	c.most = max(c.most, len(c.of[w.key]))
+	in, own := hostMinute{w.key.host, w.startNS / int64(time.Minute)}, containerMinute{w.key, w.startNS / int64(time.Minute)}
+	if c.windows || !c.told[own] {
+		c.minutes[in]++
+		c.told[own] = true
+	}
+	c.most = max(c.most, len(c.of[w.key]), c.minutes[in])
 }

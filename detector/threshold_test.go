@@ -34,7 +34,7 @@ func TestThresholdSpendsAtMostTheBudget(t *testing.T) {
 	} {
 		var windows []scoredWindow
 		for i, s := range tc.scores {
-			windows = append(windows, scoredWindow{containerKey{"h", fmt.Sprint(i)}, 0, s})
+			windows = append(windows, scoredWindow{containerKey{"h", fmt.Sprint(i)}, int64(i) * 60 * second, s})
 		}
 		slices.Reverse(windows)
 		got, budget := threshold(windows, tc.budget, 1000.0/86400, 60*second, second)
@@ -59,7 +59,7 @@ func TestThresholdCountsTheWorstContainerTwice(t *testing.T) {
 	var windows []HeldOut
 	for c := range 10 {
 		for i := range 100 {
-			w := HeldOut{"h", fmt.Sprint(c), int64(i) * 100 * second, float64(i*10+c) / 10_000}
+			w := HeldOut{"h", fmt.Sprint(c), int64(c*100+i) * 100 * second, float64(i*10+c) / 10_000}
 			if c == 3 && i >= 92 {
 				w.Score += 0.8
 			}
@@ -87,6 +87,46 @@ func TestThresholdCountsTheWorstContainerTwice(t *testing.T) {
 	}
 }
 
+// TestThresholdCountsTheWorstMinuteTwice: a hundred containers of two hosts, the eight
+// highest windows of which stand in one minute of one of them.
+func TestThresholdCountsTheWorstMinuteTwice(t *testing.T) {
+	burst := func(host string) (windows []HeldOut) {
+		for c := range 100 {
+			for i := range 10 {
+				w := HeldOut{"h", fmt.Sprint(c), int64(c*10+i) * 100 * second, float64(i*100+c) / 10_000}
+				if i == 9 && c < 8 {
+					w.StartNS, w.Score = 6_000_000*second+int64(c)*second, w.Score+0.8
+					if c%2 == 1 {
+						w.Host = host
+					}
+				}
+				windows = append(windows, w)
+			}
+		}
+		return windows
+	}
+	for _, tc := range []struct {
+		windows []HeldOut
+		budget  Budget
+		alarms  int
+	}{
+		{burst("h"), Budget{FalsePositiveRate: 0.01}, 5},
+		{burst("h"), Budget{AlarmsPerContainerDay: 10}, 5},
+		{burst("other"), Budget{FalsePositiveRate: 0.01}, 6}, // six, and three of one host
+		{burst("other"), Budget{AlarmsPerContainerDay: 10}, 6},
+	} {
+		got, above := tc.budget.Threshold(tc.windows, 1, second), 0
+		for _, w := range tc.windows {
+			if w.Score > got {
+				above++
+			}
+		}
+		if above != tc.alarms {
+			t.Errorf("%+v: got %d alarms in training, want %d", tc.budget, above, tc.alarms)
+		}
+	}
+}
+
 // TestThresholdKeepsItsBudgetOnNewContainers: containers whose odd windows come in bursts
 // of ten, scored where the threshold was not set: a threshold that lets as many windows
 // pass as the budget allows spends a third more than it.
@@ -99,7 +139,7 @@ func TestThresholdKeepsItsBudgetOnNewContainers(t *testing.T) {
 				if i%10 == 0 {
 					level = rnd.ExpFloat64()
 				}
-				windows = append(windows, HeldOut{"h", fmt.Sprint(c), int64(i) * second, level + rnd.Float64()/100})
+				windows = append(windows, HeldOut{fmt.Sprint("h", c), "c", int64(i) * second, level + rnd.Float64()/100})
 			}
 		}
 		return windows
@@ -124,7 +164,7 @@ func TestThresholdKeepsItsBudgetOnNewContainers(t *testing.T) {
 func TestEpisodesAreCountedAsTheyAreFound(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(4, 4))
 	for _, gap := range []int64{0, 1, 10, 60} {
-		c := episodeCounter{gapNS: gap * second, widthNS: second, of: map[containerKey][]stretch{}}
+		c := newEpisodeCounter(gap*second, second)
 		var alarms []Alarm
 		for range 400 {
 			id, at := fmt.Sprint(rnd.IntN(3)), rnd.Int64N(2000)*second

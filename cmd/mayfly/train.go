@@ -29,8 +29,8 @@ every container's time after one moment. The detector remembers what it has seen
 so evaluate cannot use it by mistake.
 
 The threshold follows from the false alarms that you are ready to spend, and from
-training windows alone, each scored by a forest that did not see it; the container
-that would alarm most counts twice, for the next may be like it.
+training windows alone, each scored by a forest that did not see it; the container,
+or minute of a host, that would alarm most counts twice, for the next may be like it.
 
 Where somebody may have been inside already, --trim 0.01 sets the oddest windows of
 the learning time aside, lists them, and learns from the rest; what resembles them
