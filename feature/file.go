@@ -58,19 +58,26 @@ const fileBatch = 1024
 
 // CreateFile begins a FEATURES file. Until Close there is only a temporary file
 // beside path; Abort leaves nothing.
-func CreateFile(path string) (*FileWriter, error) { return create(path, 1<<16) }
+func CreateFile(path string) (*FileWriter, error) {
+	return create(path, trace.ParquetOptions{GroupRows: fileRows})
+}
 
 // CreatePart begins a FEATURES file that is to be merged with many others: of small
-// row groups, for whoever merges holds a piece of one of each.
-func CreatePart(path string) (*FileWriter, error) { return create(path, partRows) }
+// row groups, for whoever merges holds a piece of one of each. A row group costs 6 kB of
+// the footer, so that those of a long recording become longer.
+func CreatePart(path string) (*FileWriter, error) {
+	return create(path, trace.ParquetOptions{GroupRows: partRows, GrowAfter: partGroups, MaxGroupRows: fileRows})
+}
 
 const (
-	partRows  = 1 << 11 // of a row group of a part
-	partBatch = 128     // windows of a record where parts are merged
+	fileRows   = 1 << 16 // of a row group
+	partRows   = 1 << 11 // of the first row groups of a part
+	partGroups = 512     // row groups of a part after which they become twice as long
+	partBatch  = 128     // windows of a record where parts are merged
 )
 
-func create(path string, groupRows int64) (*FileWriter, error) {
-	out, err := trace.CreateParquet(path, schema, map[string]string{MetaSchema: strconv.Itoa(SchemaVersion)}, trace.ParquetOptions{GroupRows: groupRows})
+func create(path string, opts trace.ParquetOptions) (*FileWriter, error) {
+	out, err := trace.CreateParquet(path, schema, map[string]string{MetaSchema: strconv.Itoa(SchemaVersion)}, opts)
 	if err != nil {
 		return nil, fmt.Errorf("features: %w", err)
 	}
@@ -205,8 +212,8 @@ func (f *File) Windows(ctx context.Context) iter.Seq2[arrow.Record, error] {
 	return f.WindowsOf(ctx, func(int) bool { return true })
 }
 
-// Groups is the number of row groups: of 65,536 windows but for the last, in a part
-// (CreatePart) of 2,048.
+// Groups is the number of row groups: of 65,536 windows but for the last; in a part
+// (CreatePart) of 2,048 and more.
 func (f *File) Groups() int { return f.parquet.NumGroups() }
 
 // WindowsOf is Windows for the row groups, counted from 0, for which keep is true.

@@ -184,3 +184,31 @@ func FuzzOpenFile(f *testing.F) {
 		}
 	})
 }
+
+// A part of a long recording has longer row groups than 2,048 windows: of these its footer
+// would be more than is read again after five days of 24 containers.
+func TestLongPartsHaveLongerRowGroups(t *testing.T) {
+	const windows = partGroups*partRows + 3*partRows
+	path := filepath.Join(t.TempDir(), "part.parquet")
+	f, err := CreatePart(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := Window{Host: "h", ContainerID: "c", WidthNS: 1}
+	for w.StartNS = range int64(windows) {
+		if err := f.Append(&w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(&Provenance{WidthNS: 1}); err != nil {
+		t.Fatal(err)
+	}
+	in, err := OpenFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = in.Close() }() // only read
+	if in.Rows != windows || in.Groups() != partGroups+2 {
+		t.Errorf("%d windows in %d row groups, want %d in %d", in.Rows, in.Groups(), windows, partGroups+2)
+	}
+}

@@ -17,6 +17,21 @@ import (
 type ParquetOptions struct {
 	GroupRows  int64 // rows of a row group at most; default 131072
 	GroupBytes int64 // bytes of a row group in memory, about; default 64 MiB
+
+	// GrowAfter is after how many row groups they become twice as long, and after as
+	// many again, up to MaxGroupRows: a footer grows with the row groups, and there is
+	// an end to the footers that are read (Limits). 0, the default: never.
+	GrowAfter    int
+	MaxGroupRows int64 // at least GroupRows; without meaning where GrowAfter is 0
+}
+
+// groupRows is how many rows a row group has at most, of which groups came before.
+func (o *ParquetOptions) groupRows(groups int) int64 {
+	rows := o.GroupRows
+	for ; o.GrowAfter > 0 && groups >= o.GrowAfter && rows < o.MaxGroupRows; groups -= o.GrowAfter {
+		rows = min(2*rows, o.MaxGroupRows)
+	}
+	return rows
 }
 
 // DefaultParquetOptions returns the layout for files of records.
@@ -37,6 +52,7 @@ type ParquetWriter struct {
 	rows    int64 // written in all
 	pending int64 // of them in the open row group
 	flushed int64 // bytes of the closed ones
+	groups  int   // closed ones
 	failed  error
 }
 
@@ -55,7 +71,7 @@ func CreateParquet(path string, schema *arrow.Schema, metadata map[string]string
 	if w.file, err = createAtomic(path); err != nil {
 		return nil, err
 	}
-	w.parquet = parquet.NewGenericWriter[any](w.file, append(layout(opts.GroupRows, &parquet.Zstd), root)...)
+	w.parquet = parquet.NewGenericWriter[any](w.file, append(layout(max(opts.GroupRows, opts.MaxGroupRows), &parquet.Zstd), root)...)
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		w.SetMetadata(key, metadata[key])
 	}
@@ -109,7 +125,8 @@ func (w *ParquetWriter) write(rec arrow.Record) (err error) {
 		return fmt.Errorf("record of %d columns: want %d", rec.NumCols(), len(w.columns))
 	}
 	for from := int64(0); from < rec.NumRows(); {
-		to := min(rec.NumRows(), from+writeRows, from+w.opts.GroupRows-w.pending)
+		most := w.opts.groupRows(w.groups)
+		to := min(rec.NumRows(), from+writeRows, from+most-w.pending)
 		for i, c := range w.columns {
 			if err := c.write(rec.Column(i), int(from), int(to)); err != nil {
 				return fmt.Errorf("column %q: %w", c.field.Name, err)
@@ -118,11 +135,11 @@ func (w *ParquetWriter) write(rec arrow.Record) (err error) {
 		w.rows += to - from
 		w.pending += to - from
 		from = to
-		if w.pending >= w.opts.GroupRows || w.parquet.Size()-w.flushed >= w.opts.GroupBytes {
+		if w.pending >= most || w.parquet.Size()-w.flushed >= w.opts.GroupBytes {
 			if err := w.parquet.Flush(); err != nil {
 				return err
 			}
-			w.pending, w.flushed = 0, w.parquet.Size()
+			w.pending, w.flushed, w.groups = 0, w.parquet.Size(), w.groups+1
 		}
 	}
 	return nil

@@ -212,3 +212,20 @@ func TestParquetRowGroups(t *testing.T) {
 		t.Errorf("%d bytes, row groups of at most %d before they are compressed: got %d row groups, want 2 to %d", info.Size(), opts.GroupBytes, groups, most)
 	}
 }
+
+// A long file has longer row groups, so that its footer stays one that can be read.
+func TestParquetRowGroupsGrow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.parquet")
+	records := []arrow.Record{everyTypeRecord(100, 0), everyTypeRecord(111, 100)}
+	writeRecords(t, path, ParquetOptions{GroupRows: 10, GrowAfter: 3, MaxGroupRows: 35}, records...)
+	f, err := OpenParquet(path, nil, Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var rows []int64
+	for _, g := range f.parquet.RowGroups() {
+		rows = append(rows, g.NumRows())
+	}
+	check(t, "rows of the row groups", rows, []int64{10, 10, 10, 20, 20, 20, 35, 35, 35, 16})
+}
