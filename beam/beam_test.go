@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,6 +336,43 @@ func TestObjectHost(t *testing.T) {
 		if host != c.host || ok != (c.host != "") || (err != nil) != c.bad {
 			t.Errorf("%s: %q, %v, %v", c.name, host, ok, err)
 		}
+	}
+}
+
+// TestUnitsAtATime wants no more units at work than there are processors, however many
+// an engine gives.
+func TestUnitsAtATime(t *testing.T) {
+	var busy, most atomic.Int32
+	var all sync.WaitGroup
+	for range 8 * cap(working) {
+		all.Go(func() {
+			err := (&unit{Host: "h"}).withTraces(t.Context(), false, func(hostTraces) error {
+				n := busy.Add(1)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
+				time.Sleep(5 * time.Millisecond) // for others to come in
+				busy.Add(-1)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := int(most.Load()); n > cap(working) {
+		t.Errorf("%d units at a time, want at most %d", n, cap(working))
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range cap(working) {
+		working <- struct{}{}
+	}
+	if err := (&unit{}).withTraces(ended, false, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("all at work and the job over: got error %v", err)
+	}
+	for range cap(working) {
+		<-working
 	}
 }
 

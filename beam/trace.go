@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -117,10 +118,21 @@ func (h *hostTraces) name(path string) string {
 	return path
 }
 
+// working holds a place for each unit that this process may work on at a time: as many
+// as there are processors, for each takes the memory of a host. Engines give a worker more
+// (Prism: eight), which then wait.
+var working = make(chan struct{}, runtime.GOMAXPROCS(0))
+
 // withTraces calls do with the traces of a unit, which hold its host's files only.
 // Objects are copied to this machine first and removed when do returns. sound goes on
 // where files cannot be opened.
 func (u *unit) withTraces(ctx context.Context, sound bool, do func(hostTraces) error) error {
+	select {
+	case working <- struct{}{}:
+		defer func() { <-working }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	return withScratch(func(scratch string) error {
 		all := hostTraces{rows: make([]int64, len(u.Traces))}
 		renamed := func(err error) error {
