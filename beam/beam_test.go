@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,13 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"mayfly/feature"
-	"mayfly/object"
-	"mayfly/trace"
 )
 
 // fleet is a folder with the traces of two days and what mayfly makes of them on one
@@ -280,145 +274,6 @@ func TestWrongUse(t *testing.T) {
 		beam := execute(t, dir, "mayfly-beam", args...)
 		if beam.status != 2 || !strings.Contains(beam.stderr, c.want) {
 			t.Errorf("%s: exit status %d: %s", c.line, beam.status, beam.stderr)
-		}
-	}
-}
-
-func TestCheckOutput(t *testing.T) {
-	dir := t.TempDir()
-	for _, c := range []struct{ output, input, want string }{
-		{"", dir, ""},
-		{dir + "/new", dir, ""},
-		{dir, "/elsewhere", "is no regular file"},
-		{dir + "/x/../new", dir + "/new", "is an input and the output"},
-		{"s3://b/x", "s3://b/x", "is an input and the output"},
-		{"s3://b/x", "s3://b/y", ""},
-	} {
-		err := checkOutput(c.output, []string{c.input})
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("checkOutput(%q, %q): %v, want %q", c.output, c.input, err, c.want)
-		}
-	}
-}
-
-func TestPlaces(t *testing.T) {
-	for place, want := range map[string]string{"a/b": "a/b", "file:///a/b": "/a/b", "s3://a/b": "", "file://host/a": "", "a:b": "a:b"} {
-		if got, ok := localPath(place); got != want || ok != (want != "") {
-			t.Errorf("localPath(%q) = %q, %v", place, got, ok)
-		}
-	}
-	for _, c := range [][3]string{
-		{"/a", "b/c", "/a/b/c"},
-		{"file:///a", "b", "/a/b"},
-		{"s3://a/b?region=x&endpoint=http://h:1", "c", "s3://a/b/c?region=x&endpoint=http://h:1"},
-		{"gs://a", "c", "gs://a/c"},
-	} {
-		if got, err := below(c[0], c[1]); got != c[2] || err != nil {
-			t.Errorf("below(%q, %q) = %q, %v", c[0], c[1], got, err)
-		}
-	}
-}
-
-func TestObjectHost(t *testing.T) {
-	for _, c := range []struct {
-		name, host string
-		bad        bool
-	}{
-		{"events/host=a/date=2026-01-02/x.parquet", "a", false},
-		{"losses/host=b/x.parquet", "b", false},
-		{"events/host=a/.x.parquet", "", false},
-		{"journal/host=a/journal-1", "", false},
-		{"quarantine/x.parquet", "", false},
-		{"events/x.parquet", "", true},
-		{"x.parquet", "", true},
-	} {
-		host, ok, err := objectHost(object.Info{Name: c.name, URL: "s3://b/" + c.name})
-		if host != c.host || ok != (c.host != "") || (err != nil) != c.bad {
-			t.Errorf("%s: %q, %v, %v", c.name, host, ok, err)
-		}
-	}
-}
-
-// TestUnitsAtATime wants no more units at work than there are processors, however many
-// an engine gives.
-func TestUnitsAtATime(t *testing.T) {
-	var busy, most atomic.Int32
-	var all sync.WaitGroup
-	for range 8 * cap(working) {
-		all.Go(func() {
-			err := (&unit{Host: "h"}).withTraces(t.Context(), false, func(hostTraces) error {
-				n := busy.Add(1)
-				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-				}
-				time.Sleep(5 * time.Millisecond) // for others to come in
-				busy.Add(-1)
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if n := int(most.Load()); n > cap(working) {
-		t.Errorf("%d units at a time, want at most %d", n, cap(working))
-	}
-	ended, end := context.WithCancel(t.Context())
-	end()
-	for range cap(working) {
-		working <- struct{}{}
-	}
-	if err := (&unit{}).withTraces(ended, false, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("all at work and the job over: got error %v", err)
-	}
-	for range cap(working) {
-		<-working
-	}
-}
-
-// TestPartsAreForMerging wants parts of small row groups: who merges holds a piece of
-// one of each.
-func TestPartsAreForMerging(t *testing.T) {
-	dir := t.TempDir()
-	w, err := trace.NewWriter(filepath.Join(dir, "trace"), trace.Meta{Host: "h"}, trace.DefaultWriterOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	events := make([]trace.Event, 5000)
-	for i := range events {
-		events[i] = trace.Event{TimeNS: int64(i+1) * 1e9, ContainerID: "c", Kind: string(trace.FileOpen), Path: "/etc/hosts"}
-	}
-	if err := errors.Join(w.Events(events), w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	all, err := units(t.Context(), []string{filepath.Join(dir, "trace")})
-	if err != nil || len(all) != 1 {
-		t.Fatalf("%d units: %v", len(all), err)
-	}
-	state, err := (&ingestPart{Folder: dir}).make(t.Context(), &all[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := feature.OpenFile(state.Part)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }() // only read
-	if f.Rows != int64(len(events)) || f.Groups() < 2 {
-		t.Errorf("%d windows in %d row groups, want %d in several", f.Rows, f.Groups(), len(events))
-	}
-}
-
-func TestMergeAll(t *testing.T) {
-	for n := 1; n < 20; n++ {
-		all := make([]string, n)
-		for i := range all {
-			all[i] = strconv.Itoa(i % 10)
-		}
-		want := strings.Join(all, "")
-		got, err := mergeAll(all, func(a, b string) (string, error) { return a + b, nil })
-		if got != want || err != nil {
-			t.Errorf("of %d: %q, %v", n, got, err)
 		}
 	}
 }
