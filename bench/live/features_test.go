@@ -29,19 +29,11 @@ func windows(t *testing.T, path string, do func(w *feature.Window)) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	var w feature.Window
-	for rec, err := range f.Windows(t.Context()) {
+	for w, err := range feature.Each(f.Windows(t.Context())) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			do(&w)
-		}
+		do(w)
 	}
 }
 

@@ -265,25 +265,17 @@ func addDockerCVE(ctx context.Context, set *dockercve.Set, cve string, out *feat
 	if err != nil {
 		return err
 	}
-	for rec, err := range windows.Records(ctx, func(dockercve.Row) bool { return true }) {
+	for w, err := range feature.Each(windows.Records(ctx, func(dockercve.Row) bool { return true })) {
 		if err != nil {
 			return err
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			return err
+		counts.Windows++
+		if counts.FromNS == 0 || w.StartNS < counts.FromNS {
+			counts.FromNS = w.StartNS
 		}
-		for i := range view.Len() {
-			var w feature.Window
-			view.At(i, &w)
-			counts.Windows++
-			if counts.FromNS == 0 || w.StartNS < counts.FromNS {
-				counts.FromNS = w.StartNS
-			}
-			counts.ToNS = max(counts.ToNS, w.EndNS())
-			if err := out.Append(&w); err != nil {
-				return err
-			}
+		counts.ToNS = max(counts.ToNS, w.EndNS())
+		if err := out.Append(w); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -109,20 +109,12 @@ func ownWindows(t *testing.T, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var w feature.Window
-	for rec, err := range feature.Filter(all.Windows(t.Context()), func(w *feature.Window) bool { return strings.HasPrefix(w.Workload, "mayfly-demo/") }) {
+	for w, err := range feature.Each(all.Windows(t.Context())) {
+		if err == nil && strings.HasPrefix(w.Workload, "mayfly-demo/") {
+			err = own.Append(w)
+		}
 		if err != nil {
 			t.Fatal(err)
-		}
-		view, err := feature.View(rec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range view.Len() {
-			view.At(i, &w)
-			if err := own.Append(&w); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 	if err := own.Close(&all.Provenance); err != nil {
@@ -145,21 +137,13 @@ func (e *endToEnd) testRecording(t *testing.T) {
 		return slices.ContainsFunc(e.labels, func(l feature.Label) bool { return l.Names(w.ContainerID, w.ContainerName) })
 	}
 	names := map[string]bool{}
-	for rec, err := range f.Windows(t.Context()) {
+	for w, err := range feature.Each(f.Windows(t.Context())) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var w feature.Window
-		for i := range view.Len() {
-			view.At(i, &w)
-			names[w.ContainerName] = true
-			if n := w.Counters[feature.NMounts] + w.Counters[feature.NNamespaces]; n > 0 && strings.HasPrefix(w.Workload, "mayfly-demo/") && !attacked(&w) {
-				t.Errorf("%s (%s): %d mounts and namespace changes, want none: the runtime's were recorded as its own", w.ContainerName, w.Workload, n)
-			}
+		names[strings.Clone(w.ContainerName)] = true
+		if n := w.Counters[feature.NMounts] + w.Counters[feature.NNamespaces]; n > 0 && strings.HasPrefix(w.Workload, "mayfly-demo/") && !attacked(w) {
+			t.Errorf("%s (%s): %d mounts and namespace changes, want none: the runtime's were recorded as its own", w.ContainerName, w.Workload, n)
 		}
 	}
 	for n := 1; n <= 6; n++ {

@@ -146,20 +146,13 @@ func TestRecords(t *testing.T) {
 	long := Trace{Name: "long", Part: Training, Calls: slices.Repeat([]trace.Call{0, 1, 3}, 300)}
 	short := Trace{Name: "short", Part: Attack, Kind: "k", Session: "k_1", Calls: []trace.Call{5, 6}}
 	var got []feature.Window
-	for rec, err := range Records(context.Background(), []Trace{long, short}) {
+	for at, err := range feature.Each(Records(context.Background(), []Trace{long, short})) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range view.Len() {
-			var w feature.Window
-			view.At(i, &w)
-			w.Calls, w.TrigramCounts, w.ContainerID = slices.Clone(w.Calls), slices.Clone(w.TrigramCounts), strings.Clone(w.ContainerID)
-			got = append(got, w)
-		}
+		w := *at
+		w.Calls, w.TrigramCounts, w.ContainerID = slices.Clone(w.Calls), slices.Clone(w.TrigramCounts), strings.Clone(w.ContainerID)
+		got = append(got, w)
 	}
 	if len(got) != long.Windows()+short.Windows() || long.Windows() != 4 {
 		t.Fatalf("got %d windows, want 4 and 1", len(got))

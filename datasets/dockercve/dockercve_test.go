@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,23 +45,16 @@ func TestReadWindows(t *testing.T) {
 		t.Fatalf("rows: got %+v", w.Rows)
 	}
 	var windows []feature.Window
-	for rec, err := range w.Records(context.Background(), func(r Row) bool { return r.Segment == Test }) {
+	for at, err := range feature.Each(w.Records(context.Background(), func(r Row) bool { return r.Segment == Test })) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		view, err := feature.View(rec)
-		if err != nil {
-			t.Fatal(err)
+		win := *at
+		if win.ContainerID != "CVE-2000-1/run1/test" || win.Workload != "CVE-2000-1" || win.WidthNS != 1e8 {
+			t.Errorf("window: got %+v", win)
 		}
-		for i := range view.Len() {
-			var win feature.Window
-			view.At(i, &win)
-			if win.ContainerID != "CVE-2000-1/run1/test" || win.Workload != "CVE-2000-1" || win.WidthNS != 1e8 {
-				t.Errorf("window: got %+v", win)
-			}
-			win.Calls, win.CallCounts = append([]trace.Call(nil), win.Calls...), append([]uint32(nil), win.CallCounts...)
-			windows = append(windows, win)
-		}
+		win.Calls, win.CallCounts = slices.Clone(win.Calls), slices.Clone(win.CallCounts)
+		windows = append(windows, win)
 	}
 	if len(windows) != 2 {
 		t.Fatalf("test windows: got %d, want 2", len(windows))
