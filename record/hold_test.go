@@ -261,7 +261,7 @@ func TestHoldBytes(t *testing.T) {
 		}
 	}
 	if small.verdict != undecided || large.verdict != wanted || large.sure {
-		t.Errorf("verdicts %d and %d, want the small one undecided, the large one wanted for now", small.verdict, large.verdict)
+		t.Errorf("verdicts %d and %d, want the small one undecided, the large one wanted until more is known", small.verdict, large.verdict)
 	}
 	if events, _ := r.written(large.id); events != 500 {
 		t.Errorf("%d events of the large one written, want 500", events)
@@ -271,7 +271,7 @@ func TestHoldBytes(t *testing.T) {
 		r.feed(small, at)
 	}
 	if events, _ := r.written(small.id); events != 0 || small.verdict != unwanted || small.sure {
-		t.Errorf("%d events of one that seems unwanted written, verdict %d, want it left out for now", events, small.verdict)
+		t.Errorf("%d events of one that seems unwanted written, verdict %d, want it left out until more is known", events, small.verdict)
 	}
 	rows := r.convert.containers.rows(0, &clock{})
 	if len(rows) != 1 || rows[0].Facts != trace.FactsUnknown || rows[0].Runtime != "docker" || !strings.HasSuffix(rows[0].CgroupPath, ".scope") {

@@ -22,7 +22,7 @@ func TestSelect(t *testing.T) {
 		Pod: "web-1", PodNamespace: "shop", Runtime: "containerd", Owner: "Deployment/web"}
 	orphan := &trace.Container{Facts: "full", Name: "web", Runtime: "cri-o", Sandbox: "ab"} // its pod did not answer
 	if v, sure := mustSelect(t, "label=app=web").judge(orphan); v != unwanted || sure {
-		t.Errorf("a container whose pod is not known: got %d, sure: %v; want it unwanted for now", v, sure)
+		t.Errorf("a container whose pod is not known: got %d, sure: %v; want it unwanted, and not for sure", v, sure)
 	}
 	bare := &trace.Container{Facts: "full", Name: "tool", Image: "registry.example/a/b@sha256:cd", Runtime: "docker"}
 	cgroup := &trace.Container{Facts: "unknown", Runtime: "docker"}
