@@ -109,7 +109,10 @@ func DockerCVE(ctx context.Context, set *dockercve.Set, opts DockerCVEOptions) (
 	}
 	r.Runs, r.Mayfly = runs[0], means(methods[0].name, runs[0], opts.Bootstrap)
 	for m := 1; m < len(methods); m++ {
-		r.Baselines, r.LeftOut = append(r.Baselines, means(methods[m].name, runs[m], opts.Bootstrap)), unordered()
+		r.Baselines = append(r.Baselines, means(methods[m].name, runs[m], opts.Bootstrap))
+	}
+	if opts.Baselines {
+		r.LeftOut = unordered()
 	}
 	r.Others = publishedMeans(published, r.Runs, opts.Bootstrap)
 	return r, nil
