@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -235,40 +236,61 @@ func (c *cluster) halfway() string {
 }
 
 // kill ends a node as a power cut does: its slurmd and everything that runs on it.
+// A power cut leaves nobody who could tell of it: those that watch over others end
+// before whom they watch, as a slurmstepd that sees its task die says that it failed.
 func (c *cluster) kill(node string) {
 	c.t.Helper()
 	folders, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	pids := map[int]bool{}
+	var daemons, steps, tasks []int
 	for _, folder := range folders {
 		environ, _ := os.ReadFile(filepath.Join(folder, "environ")) // what is gone is not asked for
 		cmdline, _ := os.ReadFile(filepath.Join(folder, "cmdline"))
-		task := bytes.Contains(environ, []byte("SLURMD_NODENAME="+node+"\x00"))
-		if !task && !bytes.Contains(cmdline, []byte("slurmd\x00-D\x00-N\x00"+node+"\x00")) {
-			continue
-		}
 		pid, _ := strconv.Atoi(filepath.Base(folder))
-		pids[pid] = true
-		stat, _ := os.ReadFile(filepath.Join(folder, "stat"))
+		switch {
+		case bytes.Contains(environ, []byte("SLURMD_NODENAME="+node+"\x00")):
+			tasks = append(tasks, pid)
+			if parent := parentOf(folder); commandOf(parent) == "slurmstepd" {
+				steps = append(steps, parent)
+			}
+		case bytes.Contains(cmdline, []byte("slurmd\x00-D\x00-N\x00"+node+"\x00")):
+			daemons = append(daemons, pid)
+		}
+	}
+	if len(daemons) == 0 || len(steps) == 0 || len(tasks) == 0 { // mayfly itself may have been faster than the one that stops it
+		c.t.Fatalf("node %s has %d slurmd, %d slurmstepd and %d processes of the task, want some of each", node, len(daemons), len(steps), len(tasks))
+	}
+	for _, pids := range [][]int{daemons, steps, tasks} {
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				c.t.Errorf("process %d of node %s: %v", pid, node, err)
+			}
+		}
+		c.until("processes gone that were killed", func() bool { return !slices.ContainsFunc(pids, alive) })
+	}
+}
+
+// parentOf is the process that a folder of /proc has as its process's parent, 0 where it is gone.
+func parentOf(folder string) (pid int) {
+	stat, _ := os.ReadFile(filepath.Join(folder, "stat"))
+	if _, rest, ok := bytes.Cut(stat, []byte(") ")); ok {
 		var state string
-		var parent int
-		if _, rest, ok := bytes.Cut(stat, []byte(") ")); ok && task {
-			_, _ = fmt.Sscan(string(rest), &state, &parent) // 0 where it is none
-		}
-		if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", parent)); string(comm) == "slurmstepd\n" {
-			pids[parent] = true
-		}
+		_, _ = fmt.Sscan(string(rest), &state, &pid)
 	}
-	if len(pids) < 3 { // mayfly itself may have been faster than the one that stops it
-		c.t.Fatalf("%d processes of node %s found, want its slurmd, slurmstepd and the task", len(pids), node)
-	}
-	for pid := range pids {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			c.t.Errorf("process %d of node %s: %v", pid, node, err)
-		}
-	}
+	return pid
+}
+
+func commandOf(pid int) string {
+	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return strings.TrimSpace(string(comm))
+}
+
+// alive says whether a process may still do something: a zombie may not.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !bytes.Contains(stat, []byte(") Z "))
 }
 
 // wait waits until a job has ended, and well.
