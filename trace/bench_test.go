@@ -193,6 +193,54 @@ func benchRecord[T any](b *testing.B, rows []T, write func(*Recording, []T) erro
 	b.ReportMetric(float64(processorNS(b)-from)/float64(b.N*len(rows)), "cpu-ns/row")
 }
 
+// BenchmarkRecordOpens takes rows as a recorder makes them of a server that opens
+// one file: texts and numbers are shared, and so is the memory of the batches.
+func BenchmarkRecordOpens(b *testing.B) {
+	const batch, batches = 2048, 100
+	rows, counters := sampleOpens(batch)
+	from := processorNS(b)
+	for b.Loop() {
+		r, _, err := OpenRecording(b.TempDir(), testMeta("web-1"), RecordingOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := range batches {
+			for j := range rows {
+				rows[j].TimeNS += batch * 20_000
+				rows[j].BootNS += batch * 20_000
+				counters[j] += batch
+			}
+			err := r.Events(rows)
+			if i%25 == 0 {
+				err = errors.Join(err, r.Sync())
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(processorNS(b)-from)/float64(b.N*batch*batches), "cpu-ns/row")
+}
+
+// sampleOpens returns n opens of one thread, 20 µs from one to the next, and the
+// numbers that their Seq point to.
+func sampleOpens(n int) (rows []Event, counters []int64) {
+	rows, counters = make([]Event, n), make([]int64, n)
+	kind, container, uid, flags, mode, cpu := string(FileOpen), containerID(1), ptr(int64(33)), ptr(int64(0x8800)), ptr(int64(0)), ptr(int64(1))
+	var descriptors [20]int64
+	for i := range rows {
+		at := int64(i)*20_000 + int64(i*7919%3000)
+		counters[i], descriptors[i%20] = int64(i), int64(10+i%20)
+		rows[i] = Event{TimeNS: startNS + at, BootNS: 5_000_000_000 + at, Kind: kind, ContainerID: container, CgroupID: 5000,
+			PID: 4000, TID: 4000, StartNS: 4_000_000_000, PPID: 3990, UID: uid, GID: uid, Comm: "nginx", Exe: "/usr/sbin/nginx",
+			Ret: &descriptors[i%20], Path: "/www/index.html", Flags: flags, Mode: mode, CPU: cpu, Seq: &counters[i]}
+	}
+	return rows, counters
+}
+
 // The rows' encoding alone, beside a small Parquet file of them in memory.
 func BenchmarkJournalEvents(b *testing.B) {
 	benchJournal(b, Events, eventCodec, sampleEvents(benchRows/10, 1))

@@ -73,7 +73,8 @@ const (
 // the recorder could resolve them, and are raw bytes as the kernel had them.
 //
 // Numbers that may be null have no dictionary: parquet-go looks them up one by one,
-// which was a fifth of the time a row took, for a hundredth of its bytes.
+// which was a fifth of the time a row took, for a hundredth of its bytes. They are
+// written as differences (see tableWriter.open; there is no tag for it).
 type Event struct {
 	TimeNS      int64  `parquet:"time_ns,timestamp(nanosecond:utc),delta"` // since 1970-01-01 UTC
 	BootNS      int64  `parquet:"boot_ns,delta"`                           // since boot, suspend included

@@ -47,6 +47,9 @@ const maxFrameRows = 1 << 16
 // append adds the rows, maxFrameRows at most, to b.
 func (c *rowCodec[T]) append(b []byte, rows []T) []byte {
 	b = binary.AppendUvarint(b, uint64(len(rows)))
+	if len(rows) == 0 {
+		return b
+	}
 	for _, encode := range c.encode {
 		b = encode(b, rows)
 	}
@@ -107,20 +110,20 @@ func skipValues[V any](n int, read func() V) {
 func fieldCodec[T any](f reflect.StructField) (string, func([]byte, []T) []byte, func(*rowReader, []T)) {
 	switch k := f.Type.Kind(); {
 	case k == reflect.Int64 || k == reflect.Uint64:
-		return codec[T](f, "int", appendDelta[int64], func(r *rowReader) func(*int64) { return delta[int64](r) })
+		return codec[T](f, "int", appendDeltas[int64], func(r *rowReader) func(*int64) { return delta[int64](r) })
 	case k == reflect.Int32:
-		return codec[T](f, "int", appendDelta[int32], func(r *rowReader) func(*int32) { return delta[int32](r) })
+		return codec[T](f, "int", appendDeltas[int32], func(r *rowReader) func(*int32) { return delta[int32](r) })
 	case k == reflect.Bool:
-		return codec[T](f, "bool", appendBool, func(r *rowReader) func(*bool) { return func(v *bool) { *v = r.byte() == 1 } })
+		return codec[T](f, "bool", appendBools, func(r *rowReader) func(*bool) { return func(v *bool) { *v = r.byte() == 1 } })
 	case k == reflect.String:
-		return codec[T](f, "string", appendText, func(r *rowReader) func(*string) { return func(v *string) { *v = r.text() } })
+		return codec[T](f, "string", appendTexts, func(r *rowReader) func(*string) { return func(v *string) { *v = r.text() } })
 	case k == reflect.Pointer && f.Type.Elem().Kind() == reflect.Int64:
-		return codec[T](f, "int?", appendMaybeInt, func(r *rowReader) func(**int64) {
+		return codec[T](f, "int?", appendMaybeInts, func(r *rowReader) func(**int64) {
 			var last int64
 			return func(v **int64) { r.number(v, &last) }
 		})
 	case k == reflect.Pointer && f.Type.Elem().Kind() == reflect.Bool:
-		return codec[T](f, "bool?", appendMaybeBool, func(r *rowReader) func(**bool) {
+		return codec[T](f, "bool?", appendMaybeBools, func(r *rowReader) func(**bool) {
 			return func(v **bool) {
 				if b := r.byte(); b < 2 {
 					*v = new(b == 1)
@@ -128,31 +131,33 @@ func fieldCodec[T any](f reflect.StructField) (string, func([]byte, []T) []byte,
 			}
 		})
 	case k == reflect.Slice && f.Type.Elem().Kind() == reflect.String:
-		return codec[T](f, "strings", appendTexts, func(r *rowReader) func(*[]string) { return func(v *[]string) { *v = r.texts() } })
+		return codec[T](f, "strings", appendLists, func(r *rowReader) func(*[]string) { return func(v *[]string) { *v = r.texts() } })
 	case k == reflect.Slice && f.Type.Elem().Kind() == reflect.Uint16:
 		return codec[T](f, "list uint16", appendShorts, func(r *rowReader) func(*[]uint16) { return func(v *[]uint16) { *v = r.shorts() } })
 	}
 	panic(fmt.Sprintf("field %s: no encoding of %s", f.Name, f.Type))
 }
 
-// codec makes column functions of a value's: add gets the value before, too, at
-// first the zero value.
-func codec[T, F any](f reflect.StructField, kind string, add func([]byte, *F, *F) []byte,
+// cells are the values of one field in rows that stand one after the other.
+type cells[F any] struct {
+	first  unsafe.Pointer
+	stride uintptr
+	n      int
+}
+
+func (c cells[F]) at(i int) *F { return (*F)(unsafe.Add(c.first, uintptr(i)*c.stride)) }
+
+// codec makes functions of rows of those of a field's values.
+func codec[T, F any](f reflect.StructField, kind string, add func([]byte, cells[F]) []byte,
 	reader func(*rowReader) func(*F)) (string, func([]byte, []T) []byte, func(*rowReader, []T)) {
-	at := func(row *T) *F { return (*F)(unsafe.Add(unsafe.Pointer(row), f.Offset)) }
 	encode := func(b []byte, rows []T) []byte {
-		last := new(F)
-		for i := range rows {
-			v := at(&rows[i])
-			b, last = add(b, v, last), v
-		}
-		return b
+		return add(b, cells[F]{unsafe.Pointer(fieldAt[F](&rows[0], f.Offset)), unsafe.Sizeof(rows[0]), len(rows)})
 	}
 	decode := func(r *rowReader, rows []T) {
 		read := reader(r)
 		r.last = ""
 		for i := range rows {
-			read(at(&rows[i]))
+			read(fieldAt[F](&rows[i], f.Offset))
 		}
 	}
 	return kind, encode, decode
@@ -161,8 +166,22 @@ func codec[T, F any](f reflect.StructField, kind string, add func([]byte, *F, *F
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
-func appendDelta[F int64 | int32](b []byte, v, last *F) []byte {
-	return binary.AppendUvarint(b, zigzag(int64(*v)-int64(*last)))
+// appendUvarint is binary.AppendUvarint; most numbers here take a byte.
+func appendUvarint(b []byte, u uint64) []byte {
+	if u < 0x80 {
+		return append(b, byte(u))
+	}
+	return binary.AppendUvarint(b, u)
+}
+
+func appendDeltas[F int64 | int32](b []byte, values cells[F]) []byte {
+	last := int64(0)
+	for i := range values.n {
+		v := int64(*values.at(i))
+		b = appendUvarint(b, zigzag(v-last))
+		last = v
+	}
+	return b
 }
 
 func delta[F int64 | int32](r *rowReader) func(*F) {
@@ -173,53 +192,82 @@ func delta[F int64 | int32](r *rowReader) func(*F) {
 	}
 }
 
-func appendBool(b []byte, v, _ *bool) []byte {
-	if *v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
-
-func appendMaybeBool(b []byte, v, _ **bool) []byte {
-	if *v == nil {
-		return append(b, 2)
-	}
-	return appendBool(b, *v, nil)
-}
-
-// A number that may be null: 0 null, 1 the value of the row before, 2 and a value.
-func appendMaybeInt(b []byte, v, last **int64) []byte {
-	switch {
-	case *v == nil:
-		return append(b, 0)
-	case *last != nil && **last == **v:
-		return append(b, 1)
-	}
-	return binary.AppendUvarint(append(b, 2), zigzag(**v))
-}
-
-// A text: 0 that of the row before, else its length + 1 and its bytes.
-func appendText(b []byte, v, last *string) []byte {
-	if *v == *last {
-		return append(b, 0)
-	}
-	b = binary.AppendUvarint(b, uint64(len(*v))+1)
-	return append(b, *v...)
-}
-
-func appendTexts(b []byte, v, _ *[]string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(*v)))
-	for _, s := range *v {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
+func appendBools(b []byte, values cells[bool]) []byte {
+	for i := range values.n {
+		b = append(b, bit(*values.at(i)))
 	}
 	return b
 }
 
-func appendShorts(b []byte, v, _ *[]uint16) []byte {
-	b = binary.AppendUvarint(b, uint64(len(*v)))
-	for _, u := range *v {
-		b = append(b, byte(u), byte(u>>8))
+func bit(v bool) byte {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+func appendMaybeBools(b []byte, values cells[*bool]) []byte {
+	for i := range values.n {
+		if v := *values.at(i); v == nil {
+			b = append(b, 2)
+		} else {
+			b = append(b, bit(*v))
+		}
+	}
+	return b
+}
+
+// Numbers that may be null: 0 null, 1 the value of the row before, 2 and a value.
+func appendMaybeInts(b []byte, values cells[*int64]) []byte {
+	var last *int64
+	for i := range values.n {
+		v := *values.at(i)
+		switch {
+		case v == nil:
+			b = append(b, 0)
+		case v == last || last != nil && *last == *v:
+			b = append(b, 1)
+		default:
+			b = appendUvarint(append(b, 2), zigzag(*v))
+		}
+		last = v
+	}
+	return b
+}
+
+// Texts: 0 that of the row before, else its length + 1 and its bytes.
+func appendTexts(b []byte, values cells[string]) []byte {
+	last := ""
+	for i := range values.n {
+		v := *values.at(i)
+		if len(v) == len(last) && (unsafe.StringData(v) == unsafe.StringData(last) || v == last) {
+			b = append(b, 0)
+			continue
+		}
+		b = append(appendUvarint(b, uint64(len(v))+1), v...)
+		last = v
+	}
+	return b
+}
+
+func appendLists(b []byte, values cells[[]string]) []byte {
+	for i := range values.n {
+		v := *values.at(i)
+		b = appendUvarint(b, uint64(len(v)))
+		for _, s := range v {
+			b = append(appendUvarint(b, uint64(len(s))), s...)
+		}
+	}
+	return b
+}
+
+func appendShorts(b []byte, values cells[[]uint16]) []byte {
+	for i := range values.n {
+		v := *values.at(i)
+		b = appendUvarint(b, uint64(len(v)))
+		for _, u := range v {
+			b = append(b, byte(u), byte(u>>8))
+		}
 	}
 	return b
 }

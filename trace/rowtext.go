@@ -1,8 +1,13 @@
 package trace
 
+import (
+	"reflect"
+	"unicode/utf8"
+	"unsafe"
+)
+
 // What the Writer needs of each row: the time it covers, and its texts, which
-// are bytes from outside. A list of texts that needs a change is copied first,
-// since the caller's row shares it.
+// are bytes from outside.
 
 func eventTimes(e *Event) (int64, int64)         { return e.TimeNS, e.TimeNS }
 func sequenceTimes(s *Sequence) (int64, int64)   { return s.TimeNS, s.TimeNS }
@@ -10,51 +15,70 @@ func processTimes(p *Process) (int64, int64)     { return p.TimeNS, p.TimeNS }
 func containerTimes(c *Container) (int64, int64) { return c.TimeNS, c.TimeNS }
 func lossTimes(l *Loss) (int64, int64)           { return l.FromNS, l.ToNS }
 
-func eventTexts(e *Event, f func(*string)) {
-	for _, s := range [...]*string{&e.Kind, &e.ContainerID, &e.Comm, &e.Exe, &e.Path, &e.Path2,
-		&e.Cwd, &e.ExeOrigin, &e.Family, &e.Addr, &e.LocalAddr, &e.Via, &e.Claimed} {
-		if *s != "" {
-			f(s)
+// rowTexts knows where a row struct has its texts.
+type rowTexts[T any] struct {
+	texts []uintptr // offsets of its strings
+	lists []uintptr // and of its []string
+}
+
+func newRowTexts[T any]() rowTexts[T] {
+	var r rowTexts[T]
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		switch {
+		case f.Type.Kind() == reflect.String:
+			r.texts = append(r.texts, f.Offset)
+		case f.Type == reflect.TypeFor[[]string]():
+			r.lists = append(r.lists, f.Offset)
 		}
 	}
-	listTexts(&e.Argv, f)
+	return r
 }
 
-func sequenceTexts(s *Sequence, f func(*string)) {
-	f(&s.ContainerID)
-	f(&s.Comm)
-}
-
-func processTexts(p *Process, f func(*string)) {
-	for _, s := range [...]*string{&p.ContainerID, &p.Comm, &p.Exe, &p.Cwd, &p.ExeOrigin} {
-		f(s)
-	}
-	listTexts(&p.Argv, f)
-}
-
-func containerTexts(c *Container, f func(*string)) {
-	for _, s := range [...]*string{&c.ContainerID, &c.CgroupName, &c.Runtime, &c.Name, &c.Image, &c.ImageID,
-		&c.ImageDigest, &c.Pod, &c.PodNamespace, &c.User, &c.Seccomp, &c.AppArmor, &c.NetworkMode, &c.PIDMode,
-		&c.Facts, &c.CgroupPath, &c.PodUID, &c.Sandbox, &c.Owner, &c.SELinux, &c.IPCMode, &c.UTSMode, &c.UserNSMode} {
-		f(s)
-	}
-	for _, l := range [...]*[]string{&c.Labels, &c.CapAdd, &c.CapDrop, &c.Mounts, &c.Entrypoint, &c.Cmd, &c.Ports, &c.NestedIn} {
-		listTexts(l, f)
-	}
-}
-
-func lossTexts(l *Loss, f func(*string)) {
-	f(&l.ContainerID)
-	f(&l.Class)
-}
-
-func listTexts(l *[]string, f func(*string)) {
-	for i, s := range *l {
-		changed := s
-		f(&changed)
-		if changed != s {
-			*l = append([]string(nil), *l...)
-			(*l)[i] = changed
+// clean says whether each text of the rows is UTF-8. A recorder's rows share their
+// texts, so most are those of the row before, and were looked at.
+func (r rowTexts[T]) clean(rows []T) bool {
+	for _, offset := range r.texts {
+		last := ""
+		for i := range rows {
+			s := *fieldAt[string](&rows[i], offset)
+			if len(s) == len(last) && unsafe.StringData(s) == unsafe.StringData(last) {
+				continue
+			}
+			if last = s; !utf8.ValidString(s) {
+				return false
+			}
 		}
 	}
+	for _, offset := range r.lists {
+		for i := range rows {
+			for _, s := range *fieldAt[[]string](&rows[i], offset) {
+				if !utf8.ValidString(s) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// change puts f of each text of a row in its place. A list is copied first, since
+// the caller's row shares it.
+func (r rowTexts[T]) change(row *T, f func(string) string) {
+	for _, offset := range r.texts {
+		s := fieldAt[string](row, offset)
+		*s = f(*s)
+	}
+	for _, offset := range r.lists {
+		list := fieldAt[[]string](row, offset)
+		changed := append([]string(nil), *list...)
+		for i, s := range changed {
+			changed[i] = f(s)
+		}
+		*list = changed
+	}
+}
+
+// fieldAt is the field of a row at an offset, which is of that type.
+func fieldAt[F, T any](row *T, offset uintptr) *F {
+	return (*F)(unsafe.Add(unsafe.Pointer(row), offset))
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -20,7 +19,7 @@ const pageBytes = 64 << 10
 type tableWriter[T any] struct {
 	table    Table
 	times    func(*T) (from, to int64)
-	texts    func(*T, func(*string))
+	texts    rowTexts[T]
 	escaped  func(*T) *bool // nil: no text of it is from outside
 	file     *draft
 	parquet  *parquet.GenericWriter[T]
@@ -60,7 +59,9 @@ func (t *tableWriter[T]) open(w *Writer, ns int64) error {
 	w.final = false
 	t.file, t.rows, t.flushed, t.from, t.to = file, 0, 0, ns, ns
 	if t.parquet == nil {
-		t.parquet = parquet.NewGenericWriter[T](file, append(layout(w.opts.GroupRows, w.codec), parquet.PageBufferSize(pageBytes))...)
+		// Differences of numbers that say little are next to nothing, and spare zstd its work.
+		t.parquet = parquet.NewGenericWriter[T](file, append(layout(w.opts.GroupRows, w.codec), parquet.PageBufferSize(pageBytes),
+			parquet.DefaultEncodingFor(parquet.Int64, &parquet.DeltaBinaryPacked))...)
 	} else {
 		t.parquet.Reset(file)
 	}
@@ -86,36 +87,25 @@ func (t *tableWriter[T]) write(w *Writer, rows []T) (err error) {
 	return err
 }
 
-// cleaned returns rows, or a copy of them where a text is no UTF-8.
+// cleaned returns rows, or a copy of them where a text is no UTF-8: in UTF-8, and with
+// rows that say so where theirs were not.
 func (t *tableWriter[T]) cleaned(rows []T) []T {
-	dirty := false
-	look := func(s *string) { dirty = dirty || !utf8.ValidString(*s) }
+	if t.texts.clean(rows) {
+		return rows
+	}
+	rows = slices.Clone(rows)
 	for i := range rows {
-		if t.texts(&rows[i], look); !dirty {
-			continue
+		switch row := &rows[i]; {
+		case t.texts.clean(rows[i : i+1]):
+		case t.escaped == nil:
+			t.texts.change(row, validText)
+		default:
+			flag := t.escaped(row)
+			t.texts.change(row, func(s string) string { return escape(s, *flag) })
+			*flag = true
 		}
-		rows = slices.Clone(rows)
-		for j := i; j < len(rows); j++ {
-			t.clean(&rows[j])
-		}
-		break
 	}
 	return rows
-}
-
-// clean makes a row's texts UTF-8, and has the row say so where they were not.
-func (t *tableWriter[T]) clean(row *T) {
-	dirty := false
-	t.texts(row, func(s *string) { dirty = dirty || !utf8.ValidString(*s) })
-	switch {
-	case !dirty:
-	case t.escaped == nil:
-		t.texts(row, func(s *string) { *s = validText(*s) })
-	default:
-		flag := t.escaped(row)
-		t.texts(row, func(s *string) { *s = escape(*s, *flag) })
-		*flag = true
-	}
 }
 
 // seal completes the open file and names it after its first row's time.

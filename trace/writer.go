@@ -73,11 +73,11 @@ func newWriter(on disk, meta Meta, opts WriterOptions) *Writer {
 	opts.GroupBytes = cmp.Or(opts.GroupBytes, d.GroupBytes)
 	return &Writer{
 		disk: on, meta: meta, opts: opts, last: meta.FromNS, codec: newPageCodec(),
-		events:     tableWriter[Event]{table: Events, times: eventTimes, texts: eventTexts, escaped: func(e *Event) *bool { return &e.Escaped }},
-		sequences:  tableWriter[Sequence]{table: Sequences, times: sequenceTimes, texts: sequenceTexts, escaped: func(s *Sequence) *bool { return &s.Escaped }},
-		processes:  tableWriter[Process]{table: Processes, times: processTimes, texts: processTexts, escaped: func(p *Process) *bool { return &p.Escaped }},
-		containers: tableWriter[Container]{table: Containers, times: containerTimes, texts: containerTexts, escaped: func(c *Container) *bool { return &c.Escaped }},
-		losses:     tableWriter[Loss]{table: Losses, times: lossTimes, texts: lossTexts},
+		events:     tableWriter[Event]{table: Events, times: eventTimes, texts: newRowTexts[Event](), escaped: func(e *Event) *bool { return &e.Escaped }},
+		sequences:  tableWriter[Sequence]{table: Sequences, times: sequenceTimes, texts: newRowTexts[Sequence](), escaped: func(s *Sequence) *bool { return &s.Escaped }},
+		processes:  tableWriter[Process]{table: Processes, times: processTimes, texts: newRowTexts[Process](), escaped: func(p *Process) *bool { return &p.Escaped }},
+		containers: tableWriter[Container]{table: Containers, times: containerTimes, texts: newRowTexts[Container](), escaped: func(c *Container) *bool { return &c.Escaped }},
+		losses:     tableWriter[Loss]{table: Losses, times: lossTimes, texts: newRowTexts[Loss]()},
 	}
 }
 
