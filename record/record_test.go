@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,4 +156,28 @@ func TestAll(t *testing.T) {
 	if !found {
 		t.Errorf("no exit of sh with status 5 but of %s; lost %v", exits.String(), rec.summary.Lost)
 	}
+}
+
+// TestManyFacts gives the recorder more facts of containers at once than it has room
+// for, while something goes on. A runtime drops events of a reader that is slow to take
+// them; one that took what is there once a second would need twenty for these.
+func TestManyFacts(t *testing.T) {
+	rec := startRecording(t, nil)
+	_, cgroup := fakeContainer(t)
+	storm := inCgroup(t, cgroup, fmt.Sprintf("storm:%d", math.MaxInt32))
+	if err := storm.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const bursts = 20
+	timeout := time.After(bursts * time.Second * 3 / 4)
+	for i := range bursts * cap(rec.r.facts) {
+		select {
+		case rec.r.facts <- &trace.Container{ContainerID: fmt.Sprintf("%064x", i), Facts: trace.FactsPartial, Name: "web"}:
+		case <-timeout:
+			t.Fatalf("%d of %d facts were taken in %d seconds", i, bursts*cap(rec.r.facts), bursts*3/4)
+		}
+	}
+	_ = storm.Process.Kill()
+	_ = storm.Wait()
+	rec.end()
 }
