@@ -168,6 +168,10 @@ func TestManyFacts(t *testing.T) {
 	if err := storm.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		_ = storm.Process.Kill()
+		_ = storm.Wait()
+	})
 	const bursts = 20
 	timeout := time.After(bursts * time.Second * 3 / 4)
 	for i := range bursts * cap(rec.r.facts) {
@@ -177,7 +181,5 @@ func TestManyFacts(t *testing.T) {
 			t.Fatalf("%d of %d facts were taken in %d seconds", i, bursts*cap(rec.r.facts), bursts*3/4)
 		}
 	}
-	_ = storm.Process.Kill()
-	_ = storm.Wait()
 	rec.end()
 }
