@@ -159,8 +159,15 @@ static __noinline int admit(u64 cgroup, u32 class, u32 bytes, u64 filled)
 	return 0;
 }
 
-// wake returns the flags to submit with: the reader is woken when much waits.
-static __always_inline u64 wake(u32 class, u64 filled)
+// wake returns the flags to submit bytes more with: the reader is woken when much
+// waits, and again each time that a 16th of that is added while it has not come. (To
+// wake it is an interrupt of this CPU's own, in an event that is otherwise a
+// microsecond's work, and one wakes it as well as all that follow do.)
+static __always_inline u64 wake(u32 class, u64 filled, u64 bytes)
 {
-	return filled >= ring_sizes[class].wakeup ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	u64 much = ring_sizes[class].wakeup, step = much / 16;
+
+	if (filled < much || (step && filled / step == (filled + bytes) / step))
+		return BPF_RB_NO_WAKEUP;
+	return BPF_RB_FORCE_WAKEUP;
 }

@@ -195,11 +195,11 @@ __noinline int event_end(struct scratch *s)
 	if (class == CLASS_SECURITY) {
 		filled = bpf_ringbuf_query(&security, BPF_RB_AVAIL_DATA);
 		if (admit(s->head.cgroup, CLASS_SECURITY, len, filled))
-			err = bpf_ringbuf_output(&security, &s->head, len, wake(CLASS_SECURITY, filled));
+			err = bpf_ringbuf_output(&security, &s->head, len, wake(CLASS_SECURITY, filled, len));
 	} else {
 		filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 		if (admit(s->head.cgroup, CLASS_EVENTS, len, filled))
-			err = bpf_ringbuf_output(&events, &s->head, len, wake(CLASS_EVENTS, filled));
+			err = bpf_ringbuf_output(&events, &s->head, len, wake(CLASS_EVENTS, filled, len));
 	}
 	if (err)
 		count_lost(s->head.cgroup, class, false);

@@ -59,7 +59,7 @@ static __always_inline void fill_sequence(struct sequence *s, struct thread *t,
 		s->head.number = number;                                             \
 		s->head.cpu = bpf_get_smp_processor_id();                            \
 		bpf_probe_read_kernel(s->calls, n * sizeof(u16), &t->calls[from]);   \
-		bpf_ringbuf_submit(s, wake(CLASS_SEQUENCES, filled));                \
+		bpf_ringbuf_submit(s, wake(CLASS_SEQUENCES, filled, sizeof(*s)));    \
 		return 0;                                                            \
 	}
 DEFINE_SEND(16)
