@@ -75,13 +75,31 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := &printed{to: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && strings.HasPrefix(err.Error(), "required flag(s)") { // cobra has no type for it
 		return usageErrorf("%s: %w (see %s -h)", cmd.Name(), err, cmd.CommandPath())
 	}
+	if err == nil { // a help, a table: what prints them drops the error
+		err = out.err
+	}
 	return err
+}
+
+// printed is standard output, which remembers what went wrong first.
+type printed struct {
+	to  io.Writer
+	err error
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	if p.err == nil {
+		p.err = err
+	}
+	return n, err
 }
 
 // statusError is an error with an exit status other than failure. With a nil
