@@ -240,7 +240,7 @@ func appendTexts(b []byte, values cells[string]) []byte {
 	last := ""
 	for i := range values.n {
 		v := *values.at(i)
-		if len(v) == len(last) && (unsafe.StringData(v) == unsafe.StringData(last) || v == last) {
+		if shared(v, last) || v == last {
 			b = append(b, 0)
 			continue
 		}

@@ -41,7 +41,7 @@ func (r rowTexts[T]) clean(rows []T) bool {
 		last := ""
 		for i := range rows {
 			s := *fieldAt[string](&rows[i], offset)
-			if len(s) == len(last) && unsafe.StringData(s) == unsafe.StringData(last) {
+			if shared(s, last) {
 				continue
 			}
 			if last = s; !utf8.ValidString(s) {
@@ -76,6 +76,11 @@ func (r rowTexts[T]) change(row *T, f func(string) string) {
 		}
 		*list = changed
 	}
+}
+
+// shared says whether two texts are the same bytes in the same place.
+func shared(a, b string) bool {
+	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b)
 }
 
 // fieldAt is the field of a row at an offset, which is of that type.
