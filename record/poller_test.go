@@ -52,3 +52,32 @@ func TestPoller(t *testing.T) {
 		t.Error("a ring without a descriptor: no error")
 	}
 }
+
+// TestRingWakes wants the kernel side to wake the reader of a ring that fills, and to
+// wake it again where it has not come.
+func TestRingWakes(t *testing.T) {
+	rec := startRecording(t, smallRings)
+	_, cgroup := fakeContainer(t)
+	rec.paused.Store(true)
+	time.Sleep(200 * time.Millisecond) // for a round of reading that had begun
+	p, err := newPoller(rec.r.events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	const long = 30 * time.Second
+	for _, opens := range []string{"opens:300", "opens:50", "opens:50"} { // an eighth of the ring is some 200
+		if err := inCgroup(t, cgroup, opens).Run(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := p.wait(long); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(began); waited > long/2 {
+			t.Errorf("%s: the reader was not woken in %v", opens, waited)
+		}
+	}
+	rec.paused.Store(false)
+	rec.end()
+}
